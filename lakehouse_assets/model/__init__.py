@@ -1,0 +1,1 @@
+"""What the documents of a lake hold: dataset config, pipeline, job records."""

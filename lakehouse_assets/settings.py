@@ -1,0 +1,94 @@
+"""Settings from the environment (`LAKEHOUSE_*`), a `.env` file and mounted secrets."""
+
+import re
+from pathlib import Path
+
+from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from lakehouse_assets.errors import InvalidData
+
+_SECRETS = Path("/run/secrets")
+_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(I?)B?\s*", re.IGNORECASE)
+_POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
+
+
+def parse_size(text: str) -> int:
+    """
+    The bytes that a size like `1GB` (10^9) or `1GiB` (2^30) names.
+
+    Example:
+        >>> parse_size("1.5GB")
+        1500000000
+    """
+    found = _SIZE.fullmatch(text)
+    if found is None:
+        msg = f"not a size: {text!r}; write a number and a unit, like 512MB, 1GB or 2GiB"
+        raise InvalidData(msg)
+    number, unit, binary = found.groups()
+    base = 1024 if binary else 1000
+    return int(float(number) * base ** _POWERS[unit.upper()])
+
+
+class Settings(BaseSettings):
+    """
+    What can be set from outside; every field is `LAKEHOUSE_` and its name in capitals.
+
+    Shards and compression are no settings: they belong to a dataset and stand in its config.yml.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="LAKEHOUSE_", env_file=".env", extra="ignore", populate_by_name=True, frozen=True
+    )
+
+    uri: str = "data"
+    """Where the lake lies: a folder or an object store's URL."""
+    public_url_prefix: str | None = None
+    """Where exports can be downloaded; `${dataset}` and `{{ dataset }}` stand for the dataset's name."""
+    dagster_url: str | None = None
+    """A running Dagster that operations are delegated to."""
+    grace_period_days: int = Field(default=30, ge=0)
+    """How long deleted statements stay on disk, in days."""
+    memory_limit: str = Field(
+        default="1GB",
+        validation_alias=AliasChoices("LAKEHOUSE_MEMORY_LIMIT", "LAKEHOUSE_DUCKDB_MEMORY_LIMIT"),
+    )
+    """How much memory one operation may take."""
+    temp_directory: str | None = Field(
+        default=None,
+        validation_alias=AliasChoices("LAKEHOUSE_TEMP_DIRECTORY", "LAKEHOUSE_DUCKDB_TEMP_DIRECTORY"),
+    )
+    """Where work that does not fit into memory is spilled to; the system's own place by default."""
+    lock_timeout: float = Field(default=270, ge=0)
+    """How long to wait for another writer, in seconds."""
+    lease_seconds: float = Field(default=120, gt=0)
+    """How long a lease lives without being renewed, in seconds."""
+
+    @field_validator("memory_limit")
+    @classmethod
+    def _is_size(cls, value: str) -> str:
+        parse_size(value)
+        return value
+
+    @property
+    def memory_bytes(self) -> int:
+        """`memory_limit` in bytes."""
+        return parse_size(self.memory_limit)
+
+
+def get_settings() -> Settings:
+    """The settings as the environment has them now."""
+    try:
+        return Settings(_secrets_dir=_SECRETS if _SECRETS.is_dir() else None)
+    except ValidationError as exc:
+        raise InvalidData(_explain(exc)) from exc
+
+
+def _explain(exc: ValidationError) -> str:
+    """One line per setting that cannot be used."""
+    lines = []
+    for error in exc.errors():
+        name = str(error["loc"][0]).upper()
+        name = name if name.startswith("LAKEHOUSE_") else f"LAKEHOUSE_{name}"
+        lines.append(f"{name}={error['input']!r}: {error['msg']}")
+    return "; ".join(lines)

@@ -1,0 +1,63 @@
+"""What a kind of storage must be able to do; keys were checked before they come here."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
+from typing import BinaryIO, Protocol
+
+from lakehouse_assets.storage.digest import DigestWriter
+
+TEMP_PREFIX = ".tmp-"
+GUARD = ".guard"
+
+
+class Files(Protocol):
+    """Files below one root, by key. Missing files raise FileNotFoundError, all other trouble StorageError."""
+
+    def url(self, key: str) -> str:
+        """The full address of a key."""
+
+    def exists(self, key: str) -> bool:
+        """Whether there is a file."""
+
+    def size(self, key: str) -> int | None:
+        """The bytes of a file, None without it."""
+
+    def modified(self, key: str) -> datetime | None:
+        """When a file was last changed (UTC), None without it."""
+
+    def read(self, key: str) -> bytes:
+        """All bytes of a file."""
+
+    def open(self, key: str) -> BinaryIO:
+        """A file for reading."""
+
+    def write(self, key: str, data: bytes) -> None:
+        """Put a whole file in place."""
+
+    def create(self, key: str, data: bytes) -> bool:
+        """Put a file in place unless there is one."""
+
+    def swap(self, key: str, old: bytes, new: bytes) -> bool:
+        """Replace a file if it still holds the old bytes."""
+
+    def clear(self, key: str, old: bytes) -> bool:
+        """Remove or empty a file if it still holds the old bytes."""
+
+    def delete(self, key: str) -> bool:
+        """Remove a file."""
+
+    def delete_tree(self, key: str) -> None:
+        """Remove everything below a folder."""
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """All files below a folder."""
+
+    def folders(self, prefix: str) -> list[str]:
+        """The names of the folders in a folder."""
+
+    def writer(self, key: str) -> AbstractContextManager[DigestWriter]:
+        """A file for writing that appears when the block ends well."""
+
+    def sweep(self, prefix: str, older: timedelta) -> list[str]:
+        """Remove what interrupted writers left."""

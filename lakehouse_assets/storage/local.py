@@ -1,0 +1,259 @@
+"""Files on a local disk: whole by rename, durable by fsync, no fsspec involved."""
+
+import errno
+import fcntl
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import BinaryIO
+
+from lakehouse_assets.errors import StorageError
+from lakehouse_assets.storage.digest import DigestWriter
+from lakehouse_assets.storage.files import GUARD, TEMP_PREFIX
+
+# a folder where a file is meant, or the other way round: the file is not there
+_ABSENT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+# file systems without hard links (exFAT, some network shares)
+_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+_BUFFER = 1 << 20
+
+
+class LocalFiles:
+    """Files below a local folder."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+
+    def path(self, key: str) -> str:
+        """The path of a key."""
+        return f"{self._root}/{key}" if key else self._root
+
+    def url(self, key: str) -> str:
+        """The path of a key, as a file:// address."""
+        return f"file://{self.path(key)}"
+
+    def exists(self, key: str) -> bool:
+        """Whether there is a file."""
+        return os.path.isfile(self.path(key))
+
+    def size(self, key: str) -> int | None:
+        """The bytes of a file, None without it."""
+        found = self._stat(key)
+        return found.st_size if found else None
+
+    def modified(self, key: str) -> datetime | None:
+        """When a file was last changed (UTC), None without it."""
+        found = self._stat(key)
+        return datetime.fromtimestamp(found.st_mtime, UTC) if found else None
+
+    def _stat(self, key: str) -> os.stat_result | None:
+        with _named(self.path(key)):
+            try:
+                return os.stat(self.path(key)) if self.exists(key) else None
+            except _ABSENT:
+                return None
+
+    def read(self, key: str) -> bytes:
+        """All bytes of a file."""
+        with self.open(key) as file:
+            return file.read()
+
+    def open(self, key: str) -> BinaryIO:
+        """A file for reading."""
+        path = self.path(key)
+        with _named(path):
+            try:
+                return open(path, "rb")
+            except _ABSENT as exc:
+                raise FileNotFoundError(path) from exc
+
+    def write(self, key: str, data: bytes) -> None:
+        """Put a whole file in place."""
+        with self._staged(key, data) as temp, _named(self.path(key)):
+            os.replace(temp, self.path(key))
+
+    def create(self, key: str, data: bytes) -> bool:
+        """Put a file in place unless there is one."""
+        path = self.path(key)
+        if os.path.lexists(path):
+            return False
+        with self._staged(key, data) as temp, _named(path):
+            try:
+                os.link(temp, path)
+            except FileExistsError:
+                return False
+            except OSError as exc:
+                if exc.errno not in _NO_LINKS:
+                    raise
+                return _create_by_open(path, data)
+            return True
+
+    def swap(self, key: str, old: bytes, new: bytes) -> bool:
+        """Replace a file if it still holds the old bytes."""
+        with self._guarded(key):
+            if not self._holds(key, old):
+                return False
+            self.write(key, new)
+            return True
+
+    def clear(self, key: str, old: bytes) -> bool:
+        """Remove a file if it still holds the old bytes."""
+        with self._guarded(key):
+            return self._holds(key, old) and self.delete(key)
+
+    def _holds(self, key: str, data: bytes) -> bool:
+        try:
+            return self.read(key) == data
+        except FileNotFoundError:
+            return False
+
+    @contextmanager
+    def _guarded(self, key: str) -> Iterator[None]:
+        """Keep all other swaps of the folder out; the kernel ends it when we die."""
+        path = f"{os.path.dirname(self.path(key))}/{GUARD}"
+        with _named(path):
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            with _named(path):
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            # closing is not enough: a process forked meanwhile shares the descriptor, and with it the lock
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+            os.close(descriptor)
+
+    def delete(self, key: str) -> bool:
+        """Remove a file."""
+        with _named(self.path(key)):
+            try:
+                os.unlink(self.path(key))
+            except _ABSENT:
+                return False
+            return True
+
+    def delete_tree(self, key: str) -> None:
+        """Remove a folder with everything in it, a link only itself."""
+        path = self.path(key)
+        with _named(path):
+            if os.path.islink(path) or os.path.isfile(path):
+                os.unlink(path)
+            elif os.path.isdir(path):
+                shutil.rmtree(path)
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """All files below a folder, sorted, our temp files left out."""
+        start = self.path(prefix)
+        found = []
+        for folder, folders, names in os.walk(start):
+            folders.sort()
+            below = folder[len(self._root) + 1 :]
+            lead = f"{below}/" if below else ""
+            found += [lead + name for name in names if name != GUARD and not name.startswith(TEMP_PREFIX)]
+        return iter(sorted(found))
+
+    def folders(self, prefix: str) -> list[str]:
+        """The names of the folders in a folder."""
+        path = self.path(prefix)
+        with _named(path):
+            try:
+                with os.scandir(path) as entries:
+                    return sorted(entry.name for entry in entries if entry.is_dir())
+            except _ABSENT:
+                return []
+
+    @contextmanager
+    def writer(self, key: str) -> Iterator[DigestWriter]:
+        """A file for writing that appears when the block ends well."""
+        path = self.path(key)
+        temp = self._temp(key)
+        try:
+            with _named(path):
+                file = open(temp, "xb", buffering=_BUFFER)  # noqa: SIM115
+            try:
+                with DigestWriter(file, place=path) as writer:
+                    yield writer
+            finally:
+                with _named(path):
+                    file.close()
+            with _named(path):
+                _fsync(temp)
+                os.replace(temp, path)
+        finally:
+            _unlink(temp)
+
+    @contextmanager
+    def _staged(self, key: str, data: bytes) -> Iterator[str]:
+        """A temp file with the data beside the key's place, gone when the block ends."""
+        temp = self._temp(key)
+        try:
+            with _named(self.path(key)):
+                _write_new(temp, data)
+            yield temp
+        finally:
+            _unlink(temp)
+
+    def _temp(self, key: str) -> str:
+        folder = os.path.dirname(self.path(key))
+        with _named(folder):
+            os.makedirs(folder, exist_ok=True)
+        return f"{folder}/{TEMP_PREFIX}{secrets.token_hex(8)}"
+
+    def sweep(self, prefix: str, older: timedelta) -> list[str]:
+        """Remove temp files that nobody has written to for some time."""
+        before = time.time() - older.total_seconds()
+        swept = []
+        for path in Path(self.path(prefix)).rglob(f"{TEMP_PREFIX}*"):
+            with _named(str(path)):
+                if path.is_file() and path.stat().st_mtime < before:
+                    path.unlink(missing_ok=True)
+                    swept.append(str(path)[len(self._root) + 1 :])
+        return sorted(swept)
+
+
+@contextmanager
+def _named(path: str) -> Iterator[None]:
+    """Turn what the system refuses into our error, with the path in it."""
+    try:
+        yield
+    except (FileNotFoundError, StorageError):
+        raise
+    except OSError as exc:
+        msg = f"{path}: {exc.strerror or exc}"
+        raise StorageError(msg) from exc
+
+
+def _write_new(path: str, data: bytes) -> None:
+    with open(path, "xb", buffering=0) as file:
+        view = memoryview(data)
+        while view:
+            view = view[file.write(view) :]
+        os.fsync(file.fileno())
+
+
+def _create_by_open(path: str, data: bytes) -> bool:
+    try:
+        _write_new(path, data)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _fsync(path: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _unlink(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return

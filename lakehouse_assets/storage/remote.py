@@ -1,0 +1,256 @@
+"""Files on object stores and all else that fsspec knows."""
+
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from lakehouse_assets.errors import InvalidData, StorageError
+from lakehouse_assets.storage.digest import DigestWriter
+from lakehouse_assets.storage.options import for_s3fs
+
+# fsspec takes 0.2 s and s3fs 1.6 s to import: only when a remote lake is used
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+# parts of 16 MB: 10,000 of them, S3's limit, make 160 GB
+_PART = 16 << 20
+_memory_guard = threading.Lock()
+
+
+class RemoteFiles:
+    """
+    Files below a URL.
+
+    A file appears by one PUT. Exclusive creation and swapping are the store's own conditional requests.
+    """
+
+    def __init__(self, protocol: str, root: str, options: Mapping[str, str]) -> None:
+        self._protocol = protocol
+        self._root = root
+        self._options = dict(options)
+
+    @property
+    def _fs(self) -> "AbstractFileSystem":
+        """
+        The file system, from fsspec's own cache.
+
+        It is not kept: one that was made before a fork must not be used after it.
+        """
+        import fsspec
+
+        options = for_s3fs(self._options) if self._protocol == "s3" else dict(self._options)
+        try:
+            # listings must show what other programs write
+            return fsspec.filesystem(self._protocol, use_listings_cache=False, **options)
+        except (ValueError, ImportError) as exc:
+            msg = f"{self.url('')}: {exc}"
+            raise InvalidData(msg) from exc
+
+    def path(self, key: str) -> str:
+        """The path of a key, as fsspec wants it."""
+        return f"{self._root}/{key}" if key else self._root
+
+    def url(self, key: str) -> str:
+        """The full address of a key."""
+        return f"{self._protocol}://{self.path(key).lstrip('/')}"
+
+    def exists(self, key: str) -> bool:
+        """Whether there is a file."""
+        return self._info(key) is not None
+
+    def size(self, key: str) -> int | None:
+        """The bytes of a file, None without it."""
+        info = self._info(key)
+        return cast(int, info["size"]) if info else None
+
+    def modified(self, key: str) -> datetime | None:
+        """When a file was last changed (UTC), None without it."""
+        with self._named(key):
+            try:
+                at = self._fs.modified(self.path(key))
+            except (FileNotFoundError, IsADirectoryError):
+                return None
+        return cast(datetime, at).astimezone(UTC)
+
+    def _info(self, key: str) -> dict[str, object] | None:
+        with self._named(key):
+            try:
+                info = self._fs.info(self.path(key))
+            except FileNotFoundError:
+                return None
+        return info if info["type"] == "file" else None
+
+    def read(self, key: str) -> bytes:
+        """All bytes of a file."""
+        with self._named(key):
+            return cast(bytes, self._fs.cat_file(self.path(key)))
+
+    def open(self, key: str) -> BinaryIO:
+        """A file for reading."""
+        with self._named(key):
+            return cast(BinaryIO, self._fs.open(self.path(key), "rb"))
+
+    def write(self, key: str, data: bytes) -> None:
+        """Put a whole file in place."""
+        with self._named(key):
+            self._fs.pipe_file(self.path(key), data)
+
+    def create(self, key: str, data: bytes) -> bool:
+        """Put a file in place unless there is one."""
+        with self._named(key):
+            try:
+                self._fs.pipe_file(self.path(key), data, mode="create")
+            except OSError as exc:
+                if _is_refused(exc):
+                    return False
+                raise
+            return True
+
+    def swap(self, key: str, old: bytes, new: bytes) -> bool:
+        """Replace a file if it still holds the old bytes."""
+        if self._protocol == "s3":
+            return self._swap_by_etag(key, old, new)
+        # a memory store lives in one process; a lock there is as good as a condition
+        with _memory_guard:
+            if not self._info(key) or self.read(key) != old:
+                return False
+            self.write(key, new)
+            return True
+
+    def _swap_by_etag(self, key: str, old: bytes, new: bytes) -> bool:
+        with self._named(key):
+            try:
+                # the tag first: bytes read later can only be newer, and then the condition fails
+                etag = self._fs.info(self.path(key)).get("ETag")
+                if self._fs.cat_file(self.path(key)) != old:
+                    return False
+                self._fs.pipe_file(self.path(key), new, IfMatch=etag)
+            except FileNotFoundError:
+                return False
+            except OSError as exc:
+                if _is_refused(exc):
+                    return False
+                raise
+            return True
+
+    def clear(self, key: str, old: bytes) -> bool:
+        """Empty a file if it still holds the old bytes: stores cannot all delete on a condition."""
+        return self.swap(key, old, b"")
+
+    def delete(self, key: str) -> bool:
+        """Remove a file."""
+        if self._info(key) is None:
+            return False
+        with self._named(key):
+            try:
+                self._fs.rm_file(self.path(key))
+            except FileNotFoundError:
+                return False
+            return True
+
+    def delete_tree(self, key: str) -> None:
+        """Remove everything below a folder."""
+        with self._named(key):
+            paths = self._fs.find(self.path(key))
+            # not rm(recursive=True): it takes * and [ in names for patterns
+            if self._protocol == "s3":
+                for start in range(0, len(paths), 1000):
+                    self._fs.bulk_delete(paths[start : start + 1000])
+                return
+            for path in paths:
+                self._fs.rm_file(path)
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """All files below a folder, sorted."""
+        start = self.path(prefix) + "/"
+        with self._named(prefix):
+            paths = self._fs.find(start.rstrip("/"))
+        skip = len(self._root) + 1
+        return iter(sorted(path[skip:] for path in paths if path.startswith(start)))
+
+    def folders(self, prefix: str) -> list[str]:
+        """The names of the folders in a folder."""
+        with self._named(prefix):
+            try:
+                entries = self._fs.ls(self.path(prefix), detail=True)
+            except (FileNotFoundError, NotADirectoryError):
+                return []
+        found = {entry["name"].rstrip("/") for entry in entries if entry["type"] == "directory"}
+        return sorted(name.rpartition("/")[2] for name in found - {self.path(prefix)})
+
+    @contextmanager
+    def writer(self, key: str) -> Iterator[DigestWriter]:
+        """A file for writing that appears when the block ends well."""
+        write = self._upload if self._protocol == "s3" else self._spool
+        with write(key) as sink, DigestWriter(sink, place=self.url(key)) as writer:
+            yield writer
+
+    @contextmanager
+    def _upload(self, key: str) -> Iterator[BinaryIO]:
+        """One multipart upload, aborted when the block fails: s3fs alone would publish a torn file."""
+        with self._named(key):
+            file = self._fs.open(self.path(key), "wb", block_size=_PART)
+        try:
+            yield cast(BinaryIO, file)
+            with self._named(key):
+                file.close()
+        except BaseException:
+            # else closing, even by the garbage collector, would complete the upload
+            file.closed = True
+            with self._named(key):
+                file.discard()
+            raise
+
+    @contextmanager
+    def _spool(self, key: str) -> Iterator[BinaryIO]:
+        """A local temp file, uploaded whole."""
+        with tempfile.NamedTemporaryFile() as file:
+            yield cast(BinaryIO, file)
+            file.flush()
+            with self._named(key):
+                self._fs.put_file(file.name, self.path(key))
+
+    def sweep(self, prefix: str, older: timedelta) -> list[str]:
+        """Abort uploads that began some time ago and never ended."""
+        if self._protocol != "s3":
+            return []
+        before = datetime.now(UTC) - older
+        bucket, _, start = self.path(prefix).partition("/")
+        swept = []
+        with self._named(prefix):
+            for upload in self._fs.list_multipart_uploads(bucket):
+                key = upload["Key"]
+                if key.startswith(f"{start}/") and upload["Initiated"] < before:
+                    self._fs.abort_mpu(bucket, key, upload["UploadId"])
+                    swept.append(f"{bucket}/{key}"[len(self._root) + 1 :])
+        return sorted(swept)
+
+    @contextmanager
+    def _named(self, key: str) -> Iterator[None]:
+        """Turn what the store refuses into our error, with the URL in it."""
+        try:
+            yield
+        except (FileNotFoundError, StorageError):
+            raise
+        except Exception as exc:
+            if not isinstance(exc, OSError) and not _is_of_client(exc):
+                raise
+            msg = f"{self.url(key)}: {exc}"
+            raise StorageError(msg) from exc
+
+
+def _is_refused(exc: OSError) -> bool:
+    """Whether a request failed for its condition; only AWS names the condition in its answer."""
+    if isinstance(exc, FileExistsError):
+        return True
+    response = getattr(exc.__cause__, "response", None) or {}
+    code = str(response.get("Error", {}).get("Code"))
+    return code in {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
+
+
+def _is_of_client(exc: Exception) -> bool:
+    """Whether it is an error of the S3 client: those derive from Exception alone."""
+    return type(exc).__module__.partition(".")[0] in {"botocore", "aiobotocore", "aiohttp"}
