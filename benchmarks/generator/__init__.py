@@ -1,0 +1,1 @@
+"""Deterministic FollowTheMoney entities in any number."""
