@@ -67,6 +67,9 @@ TAG_FALLBACKS = {
     STATISTICS: "exports/statistics",
 }
 
+# the last version of the table that changed its content, for when the log that tells it is gone
+TABLE_CONTENT = f"{TAGS}/statements/content_version"
+
 # the lake's own files; the folder cannot be a dataset, its name is not valid for one
 LAKE_INDEX = INDEX
 LAKE_PRIVATE = ".lakehouse"

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # parts of 16 MB: 10,000 of them, S3's limit, make 160 GB
 _PART = 16 << 20
+# what S3 takes in one request
+_MOST_DELETES = 1000
 _memory_guard = threading.Lock()
 
 
@@ -157,11 +159,21 @@ class RemoteFiles:
             paths = self._fs.find(self.path(key))
             # not rm(recursive=True): it takes * and [ in names for patterns
             if self._protocol == "s3":
-                for start in range(0, len(paths), 1000):
-                    self._fs.bulk_delete(paths[start : start + 1000])
+                self._delete_objects(paths)
                 return
             for path in paths:
                 self._fs.rm_file(path)
+
+    def _delete_objects(self, paths: list[str]) -> None:
+        bucket = self._root.partition("/")[0]
+        for start in range(0, len(paths), _MOST_DELETES):
+            objects = [{"Key": path.partition("/")[2]} for path in paths[start : start + _MOST_DELETES]]
+            answer = self._fs.call_s3(
+                "delete_objects", Bucket=bucket, Delete={"Objects": objects, "Quiet": True}
+            )
+            if errors := answer.get("Errors"):
+                msg = f"{bucket}/{errors[0]['Key']}: cannot be deleted: {errors[0].get('Message')}"
+                raise StorageError(msg)
 
     def keys(self, prefix: str) -> Iterator[str]:
         """All files below a folder, sorted."""
@@ -169,7 +181,9 @@ class RemoteFiles:
         with self._named(prefix):
             paths = self._fs.find(start.rstrip("/"))
         skip = len(self._root) + 1
-        return iter(sorted(path[skip:] for path in paths if path.startswith(start)))
+        # other programs mark empty folders by objects whose names end with a slash
+        found = (path for path in paths if path.startswith(start) and not path.endswith("/"))
+        return iter(sorted(path[skip:] for path in found))
 
     def folders(self, prefix: str) -> list[str]:
         """The names of the folders in a folder."""

@@ -1,6 +1,7 @@
 import json
 import multiprocessing
 import os
+import re
 import signal
 import time
 from dataclasses import replace
@@ -26,6 +27,12 @@ def location(request: pytest.FixtureRequest, tmp_path: Path) -> Location:
 
 def leases(location: Location, *, timeout: float = 0.1, seconds: float = 60) -> Leases:
     return Leases(location, timeout=timeout, lease_seconds=seconds, owner="tester")
+
+
+def assert_locked(ours: Leases, kind: str, name: str) -> Locked:
+    with pytest.raises(Locked) as error, getattr(ours, kind)(name):
+        pass
+    return error.value
 
 
 def dead_holder(name: str = "write") -> Holder:
@@ -85,8 +92,7 @@ def test_an_append_waits_for_exclusive_work(location: Location) -> None:
 def test_an_export_has_a_lease_of_its_own(location: Location) -> None:
     ours = leases(location)
     with ours.target("exports/statements.csv"), ours.target("index.json"), ours.shared():
-        with pytest.raises(Locked), ours.target("exports/statements.csv"):
-            pass
+        assert_locked(ours, "target", "exports/statements.csv")
     with ours.target("exports/statements.csv"):
         pass
 
@@ -139,10 +145,9 @@ def test_another_machine_is_taken_over_only_after_expiry(location: Location) -> 
 @pytest.mark.parametrize("kind", ["exclusive", "shared"])
 def test_a_lock_of_another_program_is_never_broken(location: Location, kind: str) -> None:
     location.write(layout.LOCK, b'"2026-11-20T04:08:00.717802+00:00"')
-    with pytest.raises(Locked, match=r"another program.* for \d+ s.*unlock --force -d acme") as error:
-        with getattr(leases(location), kind)("merge"):
-            pass
-    assert error.value.age_seconds is not None
+    error = assert_locked(leases(location), kind, "merge")
+    assert re.search(r"another program for \d+ s.*unlock --force -d acme", str(error))
+    assert error.age_seconds is not None
     assert location.exists(layout.LOCK)
     assert [holder.foreign for holder in leases(location).holders()] == [True]
 

@@ -1,0 +1,132 @@
+"""Reading and writing documents: YAML and JSON on disk, pydantic models in memory."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import TypeVar, cast
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from lakehouse_assets.errors import InvalidData
+
+M = TypeVar("M", bound=BaseModel)
+
+# libyaml's parser where PyYAML was built with it: ten times as fast
+_Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+Document = Mapping[str, object]
+
+# line breaks to YAML, which a reader would turn into another one
+_ODD_BREAKS = re.compile("[\r\x85\u2028\u2029]")
+
+
+class _Dumper(yaml.SafeDumper):
+    """PyYAML's safe dumper, which also quotes odd line breaks, so that every text comes back."""
+
+    def represent_text(self, text: str) -> yaml.ScalarNode:
+        """A text as a scalar, in double quotes where it holds an odd line break."""
+        style = '"' if _ODD_BREAKS.search(text) else None
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _Dumper.represent_text)
+
+
+def load_yaml(model: type[M], data: bytes, place: str, *, update: Document | None = None) -> M:
+    """
+    A model from YAML, with some values replaced; InvalidData names the place, the line and the field.
+
+    An empty document is a mapping without keys.
+    """
+    document = _mapping(data, place)
+    try:
+        return model.model_validate({**document, **(update or {})})
+    except ValidationError as exc:
+        raise InvalidData(_explain(exc, data, place)) from exc
+
+
+def validate(model: type[M], document: Document, place: str) -> M:
+    """A model from values; InvalidData names the place and the field."""
+    try:
+        return model.model_validate(dict(document))
+    except ValidationError as exc:
+        raise InvalidData(_explain(exc, b"", place)) from exc
+
+
+def to_yaml(model: BaseModel) -> bytes:
+    """A model in YAML: sorted keys, without nulls, an empty line at the end."""
+    text = yaml.dump(plain(model), Dumper=_Dumper, sort_keys=True, allow_unicode=True)
+    return f"{text}\n".encode()
+
+
+def to_json(model: BaseModel) -> bytes:
+    """A model in one line of JSON: keys in the order of the model, without nulls."""
+    return json.dumps(plain(model), ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+def plain(model: BaseModel) -> dict[str, object]:
+    """A model as plain values, without nulls but with empty lists, false and zero."""
+    return cast(dict[str, object], _without_nulls(model.model_dump(mode="json", by_alias=True)))
+
+
+def _without_nulls(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_without_nulls(item) for item in value]
+    return value
+
+
+def _mapping(data: bytes, place: str) -> dict[str, object]:
+    try:
+        document = yaml.load(data, Loader=_Loader)  # a safe loader
+    except yaml.MarkedYAMLError as exc:
+        mark = exc.problem_mark or exc.context_mark
+        line = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        msg = f"{place}{line}: not YAML: {exc.problem or exc.context}"
+        raise InvalidData(msg) from exc
+    except (yaml.YAMLError, ValueError, RecursionError) as exc:
+        msg = f"{place}: not YAML: {' '.join(str(exc).split())}"
+        raise InvalidData(msg) from exc
+    if document is None:
+        return {}
+    if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
+        msg = f"{place}, line 1: expected a mapping of names to values"
+        raise InvalidData(msg)
+    return document
+
+
+def _explain(exc: ValidationError, data: bytes, place: str) -> str:
+    """Every field that cannot be used, with its line and the reason."""
+    lines = []
+    for error in exc.errors(include_url=False):
+        where = place
+        if data and (line := _line(data, error["loc"])):
+            where += f", line {line}"
+        # what a validator of ours says comes with pydantic's prefix
+        reason = error["msg"].removeprefix("Value error, ")
+        name = ".".join(str(part) for part in error["loc"])
+        lines.append(f"{where}: {name}: {reason}" if name else f"{where}: {reason}")
+    return "\n".join(lines)
+
+
+def _line(data: bytes, loc: tuple[int | str, ...]) -> int | None:
+    """The line of a field, or of what it should stand in."""
+    node = yaml.compose(data, Loader=_Loader)
+    if node is None:
+        return None
+    for part in loc:
+        child = _child(node, part)
+        if child is None:
+            break
+        node = child
+    return int(node.start_mark.line) + 1
+
+
+def _child(node: yaml.Node, part: int | str) -> yaml.Node | None:
+    if isinstance(node, yaml.MappingNode):
+        return next((value for key, value in node.value if key.value == str(part)), None)
+    if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+        return cast(yaml.Node, node.value[part])
+    return None
