@@ -1,0 +1,149 @@
+"""
+The exact reader of one line: slow, complete, and sure of its verdict.
+
+The fast reader (`parse`) takes whole blocks, and loses some things without a word: a second key of the same name,
+a number where a text belongs. It hands every line that it did not fully understand to this one.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NoReturn
+
+_NO_SCHEMA = "no schema"
+
+
+@dataclass(frozen=True)
+class Entity:
+    """What a line says, checked: all values are lists of strings."""
+
+    id: str
+    schema: str
+    properties: dict[str, list[str]]
+    first_seen: str | None
+    last_seen: str | None
+    last_change: str | None
+    origin: str | None
+    role: str | None
+    fragment: str | None
+
+
+class BadEntity(Exception):
+    """Why a line is no entity; the message stands in the quarantine."""
+
+
+def read_entity(line: str) -> Entity:
+    """The entity of a line; BadEntity says what is wrong with it."""
+    try:
+        data = json.loads(line, object_pairs_hook=_unique, parse_constant=_no_constant)
+    except json.JSONDecodeError as exc:
+        raise BadEntity(f"not JSON: {exc.msg} at character {exc.pos + 1}") from exc
+    except RecursionError as exc:
+        raise BadEntity("not JSON: nested too deeply") from exc
+    if not isinstance(data, dict):
+        raise BadEntity(f"a JSON object is needed, not {_kind(data)}")
+    return Entity(
+        id=_text(data, "id", "no id"),
+        schema=_text(data, "schema", _NO_SCHEMA),
+        properties=_properties(data),
+        first_seen=_optional(data, "first_seen"),
+        last_seen=_optional(data, "last_seen"),
+        last_change=_optional(data, "last_change"),
+        origin=one_of(data.get("origin"), "origin"),
+        role=one_of(data.get("role"), "role"),
+        fragment=one_of(data.get("fragment"), "fragment"),
+    )
+
+
+def one_of(value: object, key: str) -> str | None:
+    """A text, or the only element of a list; several and none give None."""
+    if isinstance(value, list):
+        if not all(isinstance(item, str) for item in value):
+            raise BadEntity(f"{key} holds something that is no text")
+        value = value[0] if len(value) == 1 else None
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise BadEntity(f"{key} is {_kind(value)}, not a text")
+    return _unicode(value, key)
+
+
+def read_time(value: object, key: str) -> datetime | None:
+    """
+    A moment in UTC: ISO 8601, or a prefix of it like `2024-05`, which means its first moment.
+
+    A time without a zone is UTC.
+    """
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise BadEntity(f"{key} is {_kind(value)}, not a text")
+    text = value.strip()
+    if re.fullmatch(r"\d{4}(-\d{2})?", text):
+        text = f"{text}-01-01"[:10]
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as exc:
+        raise BadEntity(f"{key} {value!r} is no time; write it like 2024-05-01T10:00:00+00:00") from exc
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    data = dict(pairs)
+    if len(data) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise BadEntity(f"the key {twice[0]!r} stands there twice")
+    return data
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise BadEntity(f"not JSON: {name} is no JSON number")
+
+
+def _text(data: dict[str, object], key: str, missing: str) -> str:
+    value = data.get(key)
+    if value is None or value == "":
+        raise BadEntity(missing)
+    if not isinstance(value, str):
+        raise BadEntity(f"{key} is {_kind(value)}, not a text")
+    return _unicode(value, key)
+
+
+def _optional(data: dict[str, object], key: str) -> str | None:
+    value = data.get(key)
+    if value is None or value == "":
+        return None
+    return _text(data, key, "")
+
+
+def _properties(data: dict[str, object]) -> dict[str, list[str]]:
+    if "properties" not in data and "statements" in data:
+        raise BadEntity("the line lists statements; import a statement CSV instead")
+    properties = data.get("properties") or {}
+    if not isinstance(properties, dict):
+        raise BadEntity(f"properties is {_kind(properties)}, not an object")
+    for name, values in properties.items():
+        if not isinstance(values, list):
+            raise BadEntity(f"the values of {name!r} are {_kind(values)}, not a list")
+        for value in values:
+            if not isinstance(value, str):
+                raise BadEntity(f"a value of {name!r} is {_kind(value)}, not a text")
+            _unicode(value, name)
+    return properties
+
+
+def _unicode(value: str, key: str) -> str:
+    try:
+        value.encode()
+    except UnicodeEncodeError as exc:
+        raise BadEntity(f"{key!r} holds half a character (a lone surrogate)") from exc
+    return value
+
+
+def _kind(value: object) -> str:
+    if value is None:
+        return "null"
+    names = {str: "a text", list: "a list", dict: "an object", bool: "true or false", int: "a number", float: "a number"}
+    return names[type(value)]

@@ -1,0 +1,193 @@
+"""
+Blocks of JSON lines to entities in columns, set at a time.
+
+DuckDB parses a block into typed columns. A line counts as read only when writing the typed values back gives the JSON
+that it held; any other goes through the exact reader, which accepts it or says what is wrong with it.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from lakehouse_assets.statements.exact import BadEntity, one_of, read_entity, read_time
+from lakehouse_assets.statements.lines import BadLine, Block, OnBad
+
+if TYPE_CHECKING:
+    import duckdb
+    import polars as pl
+    import pyarrow as pa
+
+_TYPED = '{"id":"VARCHAR","schema":"VARCHAR","properties":"MAP(VARCHAR,VARCHAR[])"}'
+_PATHS = "['$.id','$.schema','$.properties','$.first_seen','$.last_seen','$.last_change','$.origin','$.role','$.fragment']"
+
+# a key that is there twice would be answered differently by each reader
+_IDENTIFY = """
+SELECT valid,
+       CASE WHEN valid THEN line->>'$.id' END AS id,
+       CASE WHEN valid THEN array_to_string(json_keys(line), chr(31)) END AS keys
+FROM (SELECT line, json_valid(line) AS valid FROM given)
+"""
+
+_PARSE = f"""
+SELECT position, id, e.schema AS schema, map_keys(e.properties) AS props, map_values(e.properties) AS values,
+       f[4]::VARCHAR AS first_seen, f[5]::VARCHAR AS last_seen, f[6]::VARCHAR AS last_change,
+       f[7]::VARCHAR AS origin, f[8]::VARCHAR AS role, f[9]::VARCHAR AS fragment,
+       coalesce(to_json(e.id) = f[1] AND to_json(e.schema) = f[2] AND e.id <> '' AND e.schema <> ''
+                AND (f[3] IS NULL OR to_json(e.properties) = f[3]), false)
+       AND NOT regexp_matches(coalesce(f[3]::VARCHAR, ''), '[\\[,:]null[\\],}}]')
+       AND (f[3] IS NOT NULL OR NOT contains(line, '"statements"')) AS whole
+FROM (SELECT position, id, line, from_json(line, '{_TYPED}') AS e, json_extract(line, {_PATHS}) AS f FROM given)
+"""
+
+TIMES = ("first_seen", "last_seen", "last_change")
+TEXTS = ("origin", "role", "fragment")
+
+
+@dataclass(frozen=True)
+class Identified:
+    """Lines that are JSON and have an id: a table of `position`, `id` (without namespace) and `line`."""
+
+    table: "pa.Table"
+    stripped: int
+
+
+def identify(block: Block, con: "duckdb.DuckDBPyConnection", on_bad: OnBad) -> Identified:
+    """The ids of lines; lines without one, and those that are no JSON, go to `on_bad`."""
+    import polars as pl
+    import pyarrow as pa
+
+    given = pa.table({"position": block.positions, "line": block.lines})
+    found = pl.DataFrame(_query(con, _IDENTIFY, given))
+    doubled = [keys for keys in found["keys"].unique().drop_nulls() if _has_twice(keys.split("\x1f"))]
+    bad = ~found["valid"] | found["id"].fill_null("").eq("") | found["keys"].fill_null("").is_in(doubled)
+    if bad.any():
+        for position, line in pl.DataFrame(given).filter(bad).iter_rows():
+            on_bad(BadLine(position, _verdict(line), line.encode()))
+        good = pa.array(~bad)
+        given, found = given.filter(good), found.filter(~bad)
+    ids = strip_namespace(found["id"])
+    stripped = int((ids != found["id"]).sum())
+    plain = ids.to_arrow(compat_level=pl.CompatLevel.oldest())
+    return Identified(given.append_column("id", plain), stripped)
+
+
+def parse(table: "pa.Table", con: "duckdb.DuckDBPyConnection", on_bad: OnBad) -> "pl.DataFrame":
+    """
+    The entities of identified lines, one row each, in their order.
+
+    Columns: position, id, schema, props (list of names), values (list of lists of texts), first_seen, last_seen,
+    last_change (microseconds, UTC, null when not given), origin, role, fragment (null when not given).
+    """
+    import polars as pl
+
+    frame = pl.DataFrame(_query(con, _PARSE, table))
+    unclear = ~frame["whole"]
+    columns = {}
+    for name in TEXTS:
+        columns[name], broken = _texts(frame[name])
+        unclear |= broken
+    for name in TIMES:
+        columns[name], broken = _times(frame[name])
+        unclear |= broken
+    frame = frame.drop("whole").with_columns(**columns)
+    if not unclear.any():
+        return frame
+    lines = pl.DataFrame(table).join(frame.filter(unclear).select("position"), on="position", how="semi")
+    exact = _exactly(lines, frame.schema, on_bad)
+    return pl.concat([frame.filter(~unclear), exact]).sort("id", "position")
+
+
+def strip_namespace(ids: "pl.Series") -> "pl.Series":
+    """
+    Ids without the signature of a namespace: what follows the last dot of a valid entity id.
+
+    The same as followthemoney's `Namespace.strip`, except that an id which is no valid one stays as it is.
+    """
+    import polars as pl
+
+    if not ids.str.contains(".", literal=True).any():
+        return ids
+    signed = pl.col("id").str.contains(r"^[0-9a-zA-Z][0-9a-zA-Z.\-]*\.[0-9a-zA-Z.\-]*[0-9a-zA-Z]$")
+    plain = pl.col("id").str.replace(r"\.[^.]*$", "")
+    return ids.to_frame("id").select(pl.when(signed).then(plain).otherwise("id").alias("id")).to_series()
+
+
+def _query(con: "duckdb.DuckDBPyConnection", query: str, given: "pa.Table") -> "pa.Table":
+    con.register("given", given)
+    try:
+        return con.sql(query).to_arrow_table()
+    finally:
+        con.unregister("given")
+
+
+def _has_twice(keys: Sequence[str]) -> bool:
+    return len(set(keys)) < len(keys)
+
+
+def _verdict(line: str) -> str:
+    """Why a line cannot be read, in the words of the exact reader."""
+    try:
+        read_entity(line)
+    except BadEntity as exc:
+        return str(exc)
+    return "not JSON"
+
+
+def _exactly(lines: "pl.DataFrame", schema: "pl.Schema", on_bad: OnBad) -> "pl.DataFrame":
+    """What the exact reader makes of lines (position, id, line), in the shape of the fast one."""
+    import polars as pl
+
+    rows: list[dict[str, object]] = []
+    for position, id, line in lines.select("position", "id", "line").iter_rows():
+        try:
+            entity = read_entity(line)
+            times = {name: read_time(getattr(entity, name), name) for name in TIMES}
+        except BadEntity as exc:
+            on_bad(BadLine(position, str(exc), line.encode()))
+            continue
+        rows.append(
+            {
+                "position": position,
+                "id": id,
+                "schema": entity.schema,
+                "props": list(entity.properties),
+                "values": list(entity.properties.values()),
+                **{name: getattr(entity, name) for name in TEXTS},
+                **times,
+            }
+        )
+    return pl.DataFrame(rows, schema=schema)
+
+
+def _texts(column: "pl.Series") -> "tuple[pl.Series, pl.Series]":
+    """JSON texts or lists of one by their text, and which of them are neither; each distinct one is read once."""
+    import polars as pl
+
+    meanings: dict[str, str | None] = {}
+    broken = []
+    for text in column.unique().drop_nulls():
+        try:
+            meanings[text] = one_of(json.loads(text), column.name)
+        except BadEntity:
+            broken.append(text)
+    values = column.replace_strict(list(meanings), list(meanings.values()), default=None, return_dtype=pl.String)
+    return values, column.is_in(broken).fill_null(False)
+
+
+def _times(column: "pl.Series") -> "tuple[pl.Series, pl.Series]":
+    """JSON texts by the time they mean, in UTC, and which of them mean none; each distinct one is read once."""
+    import polars as pl
+
+    meanings: dict[str, datetime | None] = {}
+    broken = []
+    for text in column.unique().drop_nulls():
+        try:
+            meanings[text] = read_time(json.loads(text), column.name)
+        except BadEntity:
+            broken.append(text)
+    times = column.replace_strict(
+        list(meanings), list(meanings.values()), default=None, return_dtype=pl.Datetime("us", "UTC")
+    )
+    return times, column.is_in(broken).fill_null(False)

@@ -1,0 +1,223 @@
+"""Canonical reads: what each statement is now, whether or not a merge has run."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lakehouse_assets.errors import NotFound
+from lakehouse_assets.statements import schema as s
+from lakehouse_assets.statements.canonical import KEY_COLUMNS, canonical_rows, sort_rows
+from lakehouse_assets.statements.footers import Footers, is_canonical
+from lakehouse_assets.statements.ranges import RANGE_ROWS, Part, Range, open_parts, plan, read, select
+from lakehouse_assets.statements.table import DataFile, Partition, Snapshot, StatementTable
+
+if TYPE_CHECKING:
+    import polars as pl
+
+log = logging.getLogger(__name__)
+
+_LOOK_UPS = 100
+"""Up to so many entities are looked up one by one, at some ms each."""
+
+
+@dataclass(frozen=True)
+class PartitionState:
+    """One partition as it lies there: whether a merge would change it, and its physical size."""
+
+    partition: Partition
+    files: int
+    rows: int
+    bytes: int
+    tombstones: int
+    canonical: bool
+
+
+class Reader:
+    """
+    Reads the table at its newest version, range by range.
+
+    A partition that is known to be canonical is read as it lies; only the others pay for comparing rows.
+    """
+
+    def __init__(self, table: StatementTable, *, temp_directory: str | None = None) -> None:
+        self.table = table
+        self.footers = Footers(table.location)
+        self._temp_directory = temp_directory
+
+    def scan(
+        self,
+        columns: Sequence[str] = tuple(s.COLUMNS),
+        *,
+        buckets: Collection[str] | None = None,
+        origins: Collection[str] | None = None,
+        keep_deleted: bool = False,
+    ) -> "Iterator[pl.DataFrame]":
+        """
+        All rows that count, with these columns: by (shard, bucket), inside by entity id, property and id.
+
+        The rows of one entity in one bucket are never split over two frames. When a file is gone because somebody
+        vacuumed, and nothing was given out yet, the read starts again once on the newest version.
+        """
+        given = False
+        for last_try in (False, True):
+            snapshot = self.table.snapshot()
+            if snapshot is None:
+                return
+            try:
+                for frame in self._scan(snapshot, columns, buckets, origins, keep_deleted):
+                    given = True
+                    yield frame
+            except NotFound:
+                if last_try or given:
+                    raise
+                log.info("files of %s vanished, reading the newest version", self.table.location.uri)
+                continue
+            return
+
+    def entities(self, ids: Collection[str], columns: Sequence[str] = tuple(s.COLUMNS)) -> "pl.DataFrame":
+        """The rows of some entities that count, sorted; a few are looked up, many are found by reading everything."""
+        import polars as pl
+
+        if len(ids) > _LOOK_UPS:
+            wanted = pl.Series(list(ids), dtype=pl.String).implode()
+            frames = [rows.filter(pl.col(s.ENTITY_ID).is_in(wanted)) for rows in self.scan(_needed(columns))]
+        else:
+            frames = [rows for entity_id in sorted(ids) for rows in self._look_up(entity_id, columns)]
+        types = s.frame_schema()
+        empty = pl.DataFrame(schema={name: types[name] for name in columns})
+        return pl.concat([empty, *(rows.select(columns) for rows in frames)])
+
+    def _look_up(self, entity_id: str, columns: Sequence[str]) -> "Iterator[pl.DataFrame]":
+        snapshot = self.table.snapshot()
+        for files in _by_bucket(snapshot, None, None).values() if snapshot else ():
+            rows = self._between(files, entity_id, entity_id, _needed(columns))
+            if len(rows):
+                yield canonical_rows(sort_rows(rows))
+
+    def tombstones(self, snapshot: Snapshot, first: str, last: str) -> "pl.DataFrame":
+        """The tombstones that hide something now, of entities from `first` to `last`."""
+        import polars as pl
+
+        types = s.frame_schema()
+        columns = [s.SHARD, s.BUCKET, *KEY_COLUMNS]
+        frames = [pl.DataFrame(schema={name: types[name] for name in columns})]
+        for files in _by_bucket(snapshot, None, None).values():
+            rows = self._between(files, first, last, columns)
+            rows = canonical_rows(sort_rows(rows), keep_deleted=True)
+            frames.append(rows.filter(pl.col(s.DELETED_AT).is_not_null()))
+        return pl.concat(frames)
+
+    def partition_rows(
+        self, partition: Partition, columns: Sequence[str], *, snapshot: Snapshot | None = None
+    ) -> "Iterator[pl.DataFrame]":
+        """The rows of one partition that count, tombstones included."""
+        snapshot = snapshot or self.table.snapshot()
+        files = snapshot.of(partition) if snapshot else []
+        yield from self._ranges(files, columns, clean=False, tombstones=True, keep=True)
+
+    def _between(self, files: Sequence[DataFile], first: str, last: str, columns: Sequence[str]) -> "pl.DataFrame":
+        """All rows of entities from `first` to `last`, found by the bounds of files and row groups."""
+        import polars as pl
+
+        near = [
+            file
+            for file in files
+            if (file.first is None or file.first <= last) and (file.last is None or file.last >= first)
+        ]
+        parts = [Part(self.table.location, file.key, file.partition, self.footers.of(file)) for file in near]
+        rows = read(select(parts, None, last, first=first), columns)
+        return rows.filter(pl.col(s.ENTITY_ID).is_between(pl.lit(first), pl.lit(last)))
+
+    def partitions(self) -> list[PartitionState]:
+        """Every partition, and whether it is canonical."""
+        snapshot = self.table.snapshot()
+        return [self._state(snapshot, partition) for partition in snapshot.partitions] if snapshot else []
+
+    def shared_ids(self) -> list[str]:
+        """Ids of entities that have rows in more than one bucket, sorted; usually there are none."""
+        import polars as pl
+
+        snapshot = self.table.snapshot()
+        if snapshot is None or len({file.partition.bucket for file in snapshot.files}) < 2:
+            return []
+        found: list[str] = []
+        by_shard: dict[str, list[DataFile]] = defaultdict(list)
+        for file in snapshot.files:
+            by_shard[file.partition.shard].append(file)
+        for files in by_shard.values():
+            with open_parts(self.table.location, files, self.footers, self._temp_directory) as parts:
+                for wanted in plan(parts, 8 * RANGE_ROWS):
+                    ids = read(wanted, [s.ENTITY_ID, s.BUCKET]).unique()
+                    found.extend(ids.filter(pl.col(s.ENTITY_ID).is_duplicated())[s.ENTITY_ID].unique().to_list())
+        return sorted(found)
+
+    def _scan(
+        self,
+        snapshot: Snapshot,
+        columns: Sequence[str],
+        buckets: Collection[str] | None,
+        origins: Collection[str] | None,
+        keep_deleted: bool,
+    ) -> "Iterator[pl.DataFrame]":
+        for files in _by_bucket(snapshot, buckets, origins).values():
+            clean = all(
+                self._state(snapshot, partition).canonical for partition in {file.partition for file in files}
+            )
+            tombstones = any(file.tombstones != 0 for file in files)
+            yield from self._ranges(files, columns, clean=clean, tombstones=tombstones, keep=keep_deleted)
+
+    def _ranges(
+        self, files: Sequence[DataFile], columns: Sequence[str], *, clean: bool, tombstones: bool, keep: bool
+    ) -> "Iterator[pl.DataFrame]":
+        with open_parts(self.table.location, files, self.footers, self._temp_directory) as parts:
+            for wanted in plan(parts):
+                rows = _canonical(wanted, columns, clean=clean, tombstones=tombstones, keep=keep)
+                if len(rows):
+                    yield rows
+
+    def _state(self, snapshot: Snapshot, partition: Partition) -> PartitionState:
+        files = snapshot.of(partition)
+        return PartitionState(
+            partition=partition,
+            files=len(files),
+            rows=sum(file.rows for file in files),
+            bytes=sum(file.size for file in files),
+            tombstones=sum(file.tombstones or 0 for file in files),
+            canonical=is_canonical([self.footers.of(file) for file in files]),
+        )
+
+
+def _canonical(
+    wanted: Range, columns: Sequence[str], *, clean: bool, tombstones: bool, keep: bool
+) -> "pl.DataFrame":
+    """The rows of a range that count; only as much is read and compared as is needed for that."""
+    import polars as pl
+
+    if clean and wanted.in_order and (keep or not tombstones):
+        return read(wanted, columns)
+    rows = read(wanted, _needed(columns))
+    if not wanted.in_order:
+        rows = sort_rows(rows)
+    if not clean:
+        rows = canonical_rows(rows, keep_deleted=keep)
+    elif not keep:
+        rows = rows.filter(pl.col(s.DELETED_AT).is_null())
+    return rows.select(columns)
+
+
+def _needed(columns: Sequence[str]) -> list[str]:
+    return [*columns, *(name for name in KEY_COLUMNS if name not in columns)]
+
+
+def _by_bucket(
+    snapshot: Snapshot, buckets: Collection[str] | None, origins: Collection[str] | None
+) -> dict[tuple[str, str], list[DataFile]]:
+    """Files by (shard, bucket), in that order."""
+    found: dict[tuple[str, str], list[DataFile]] = defaultdict(list)
+    for file in sorted(snapshot.files, key=lambda file: (file.partition, file.key)):
+        at = file.partition
+        if (buckets is None or at.bucket in buckets) and (origins is None or at.origin in origins):
+            found[(at.shard, at.bucket)].append(file)
+    return dict(sorted(found.items()))

@@ -1,0 +1,277 @@
+"""The statement store of a dataset: import, delete, merge and canonical reads."""
+
+import logging
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from lakehouse_assets import layout
+from lakehouse_assets.errors import Conflict
+from lakehouse_assets.settings import Settings
+from lakehouse_assets.statements import schema as s
+from lakehouse_assets.statements.canonical import sort_rows
+from lakehouse_assets.statements.explode import Stamp
+from lakehouse_assets.statements.imports import BadLines, Imported, stage_entities
+from lakehouse_assets.statements.lines import BadLine, Source
+from lakehouse_assets.statements.reader import PartitionState, Reader
+from lakehouse_assets.statements.stage import Staging
+from lakehouse_assets.statements.table import Partition, StagedFile, StatementTable
+from lakehouse_assets.storage.leases import Leases
+from lakehouse_assets.storage.location import Location
+from lakehouse_assets.storage.tags import Tags
+
+if TYPE_CHECKING:
+    import polars as pl
+
+log = logging.getLogger(__name__)
+
+MERGE_TRIES = 5
+_TICK = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class Deleted:
+    """What a delete did: how many entities and rows it marked, and which ids it did not find."""
+
+    entities: int = 0
+    rows: int = 0
+    missing: tuple[str, ...] = ()
+
+
+@dataclass
+class Merged:
+    """What a merge did, and to which partitions."""
+
+    partitions: list[str] = field(default_factory=list)
+    rows_before: int = 0
+    rows_after: int = 0
+
+
+class StatementStore:
+    """
+    All statements of a dataset.
+
+    Example:
+        >>> store.content_version()
+        'none'
+        >>> imported = store.import_lines([file_source("entities.ftm.json")], keep_bad=print)
+        >>> for frame in store.reader.scan(): ...
+    """
+
+    def __init__(
+        self,
+        location: Location,
+        *,
+        dataset: str,
+        settings: Settings,
+        leases: Leases,
+        tags: Tags,
+        shards: int = 0,
+    ) -> None:
+        self.table = StatementTable(location)
+        self.reader = Reader(self.table, temp_directory=settings.temp_directory)
+        self._dataset = dataset
+        self._settings = settings
+        self._leases = leases
+        self._tags = tags
+        self._shards = shards
+
+    def content_version(self) -> str:
+        """The version of what reads answer: `<table id>:<version>`, or `none` without a table."""
+        return self.table.content_version()
+
+    def import_lines(
+        self,
+        sources: Sequence[Source],
+        *,
+        origin: str = s.DEFAULT_ORIGIN,
+        trusted: bool = False,
+        strict: bool = False,
+        override_origin: bool = False,
+        role: str | None = None,
+        last_seen: datetime | None = None,
+        keep_bad: Callable[[str, int, BadLine], None],
+        progress: Callable[[int, int], None],
+    ) -> Imported:
+        """
+        Import JSON lines of entities in one commit: all of it is visible afterwards, or nothing.
+
+        Bad lines go to `keep_bad` with the file's name and the line's number; with `strict` the first one ends it.
+        """
+        stamp = Stamp(
+            dataset=self._dataset,
+            origin=origin,
+            now=datetime.now(UTC),
+            override_origin=override_origin,
+            role=role,
+            last_seen=last_seen,
+            shards=self._shards,
+        )
+        with self._staging() as staging:
+            imported = stage_entities(
+                sources,
+                staging,
+                stamp=stamp,
+                trusted=trusted,
+                on_bad=BadLines(sources, keep_bad, strict=strict),
+                revive=Revival(self, stamp.now).revive,
+                temp_directory=self._settings.temp_directory,
+                progress=progress,
+            )
+            self._append(staging.finish())
+        return imported
+
+    def delete(self, ids: Collection[str], *, origin: str | None = None) -> Deleted:
+        """Hide entities, of all origins or one, from every read; a merge removes them after the grace period."""
+        import polars as pl
+
+        now = datetime.now(UTC)
+        wanted = sorted(set(ids))
+        rows = self.reader.entities(wanted)
+        if origin is not None:
+            rows = rows.filter(pl.col(s.ORIGIN) == origin)
+        found = set(rows[s.ENTITY_ID].unique())
+        missing = tuple(entity_id for entity_id in wanted if entity_id not in found)
+        if not len(rows):
+            return Deleted(missing=missing)
+        stones = rows.with_columns(
+            pl.max_horizontal(s.LAST_SEEN, pl.lit(now).cast(pl.Datetime("us", "UTC"))).alias(s.LAST_SEEN),
+            pl.lit(now).cast(pl.Datetime("us", "UTC")).alias(s.DELETED_AT),
+        )
+        with self._staging() as staging:
+            staging.write(sort_rows(stones))
+            self._append(staging.finish())
+        return Deleted(entities=len(found), rows=len(stones), missing=missing)
+
+    def merge(self, *, force: bool = False, progress: Callable[[int, int], None] | None = None) -> Merged:
+        """
+        Rewrite partitions to the rows that count, sorted by entity id, one commit each.
+
+        Only those that a merge would change, unless forced. Tombstones stay until their grace period is over.
+        """
+        merged = Merged()
+        started = datetime.now(UTC)
+        with self._leases.exclusive("merge") as lease:
+            states = self.reader.partitions()
+            dirty = [state for state in states if force or self.is_dirty(state)]
+            total, done = sum(state.rows for state in dirty), 0
+            for state in dirty:
+                lease.check()
+                before, after = self._merge_partition(state.partition, started)
+                merged.partitions.append(str(state.partition))
+                merged.rows_before += before
+                merged.rows_after += after
+                done += state.rows
+                if progress is not None:
+                    progress(done, total)
+            for state in states:
+                self._tag_partition(state.partition, "last_optimized", started)
+            if states:
+                self._tags.set(layout.TAG_STATEMENTS_OPTIMIZED, started)
+                self.table.note_content_version()
+            self._tags.set(layout.TAG_STATEMENTS_MERGED, started)
+        return merged
+
+    def is_dirty(self, state: PartitionState) -> bool:
+        """Whether a merge would change a partition: rows to compare, or tombstones that may be over."""
+        return not state.canonical or (state.tombstones > 0 and self._has_expired(state.partition))
+
+    def _has_expired(self, partition: Partition) -> bool:
+        import polars as pl
+
+        limit = self._grace_limit(datetime.now(UTC))
+        scan = self.reader.partition_rows(partition, [s.DELETED_AT])
+        return any(bool(frame.select((pl.col(s.DELETED_AT) <= limit).any()).item()) for frame in scan)
+
+    def _merge_partition(self, partition: Partition, started: datetime) -> tuple[int, int]:
+        for _ in range(MERGE_TRIES):
+            try:
+                return self._try_merge(partition, started)
+            except Conflict as exc:
+                log.info("merging %s again: %s", partition, exc)
+        msg = f"partition {partition} was changed by another program {MERGE_TRIES} times while it was merged; try again"
+        raise Conflict(msg)
+
+    def _try_merge(self, partition: Partition, started: datetime) -> tuple[int, int]:
+        import polars as pl
+
+        content_version = self.content_version()
+        snapshot = self.table.snapshot()
+        files = snapshot.of(partition) if snapshot else []
+        limit = self._grace_limit(started)
+        before = after = 0
+        with Staging(self.table.location) as staging:
+            for rows in self.reader.partition_rows(partition, s.COLUMNS, snapshot=snapshot):
+                rows = rows.filter(pl.col(s.DELETED_AT).is_null() | (pl.col(s.DELETED_AT) > limit))
+                staging.write(rows)
+                after += len(rows)
+            before = sum(file.rows for file in files)
+            self.table.replace(files, staging.finish(), content_version=content_version)
+        return before, after
+
+    def _grace_limit(self, now: datetime) -> datetime:
+        return now - timedelta(days=self._settings.grace_period_days)
+
+    @contextmanager
+    def _staging(self) -> Iterator[Staging]:
+        """A place for new files, marked so that no clean-up takes them for left-overs."""
+        with self._leases.mark(layout.STAGING, {"table": layout.STATEMENTS_TABLE}), Staging(self.table.location) as staging:
+            yield staging
+
+    def _append(self, files: Sequence[StagedFile]) -> None:
+        if not files:
+            return
+        if not self.table.exists():
+            with self._leases.exclusive("create the table"):
+                if not self.table.exists():
+                    self.table.create()
+        with self._leases.shared() as lease:
+            lease.check()
+            self.table.append(files)
+            now = datetime.now(UTC)
+            for file in files:
+                self._tag_partition(file.partition, "last_updated", now)
+            self._tags.set(layout.TAG_STATEMENTS_UPDATED, now)
+
+    def _tag_partition(self, partition: Partition, event: str, when: datetime) -> None:
+        self._tags.set(layout.partition_tag(partition.shard, partition.bucket, partition.origin, event), when)
+
+
+class Revival:
+    """
+    Makes rows of an import newer than the tombstones that would hide them.
+
+    Without this an answer would depend on whether a merge had dropped the tombstones already.
+    """
+
+    def __init__(self, store: StatementStore, now: datetime) -> None:
+        self._reader = store.reader
+        self._now = now
+        snapshot = store.table.snapshot()
+        self._snapshot = snapshot if snapshot and any(file.tombstones != 0 for file in snapshot.files) else None
+
+    def revive(self, rows: "pl.DataFrame") -> "pl.DataFrame":
+        """The rows with a newer `last_seen` where a tombstone has a later one than they."""
+        import polars as pl
+
+        if self._snapshot is None or not len(rows):
+            return rows
+        first, last = rows[s.ENTITY_ID][0], rows[s.ENTITY_ID][-1]
+        stones = self._reader.tombstones(self._snapshot, first, last)
+        if not len(stones):
+            return rows
+        keys = {
+            "": [s.SHARD, s.BUCKET, s.ORIGIN, s.ID, s.ROLE, s.FRAGMENT],
+            "fragment": [s.SHARD, s.BUCKET, s.ORIGIN, s.ENTITY_ID, s.PROP, s.FRAGMENT, s.ROLE],
+        }
+        for kind, key in keys.items():
+            of_kind = stones.filter((pl.col(s.FRAGMENT) != "") == bool(kind))
+            newest = of_kind.group_by(key).agg(pl.col(s.LAST_SEEN).max().alias("stone"))
+            rows = rows.join(newest, on=key, how="left", nulls_equal=True, maintain_order="left")
+            hidden = pl.col("stone").is_not_null() & (pl.col(s.LAST_SEEN) <= pl.col("stone"))
+            now = pl.lit(self._now).cast(pl.Datetime("us", "UTC"))
+            later = pl.max_horizontal(now, pl.col("stone") + _TICK)
+            rows = rows.with_columns(pl.when(hidden).then(later).otherwise(s.LAST_SEEN).alias(s.LAST_SEEN)).drop("stone")
+        return rows.select(s.COLUMNS)

@@ -1,0 +1,310 @@
+"""
+The Delta table: which files it has, how commits get in, and which version its content has.
+
+What lies on disk is what ftm-lakehouse writes: protocol (1, 2), no configuration, the schema of `schema`. Our own
+notes stand in the commits' metadata, where other programs pass them by.
+"""
+
+import json
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from lakehouse_assets import layout
+from lakehouse_assets.errors import Conflict, InvalidData
+from lakehouse_assets.statements import schema as s
+from lakehouse_assets.storage.location import Location
+from lakehouse_assets.storage.options import for_delta
+
+if TYPE_CHECKING:
+    import deltalake
+    from deltalake.transaction import AddAction, RemoveAction
+
+log = logging.getLogger(__name__)
+
+CONTENT_VERSION = "lakehouse.content_version"
+"""In a commit's metadata: the version whose content the commit left as it was."""
+
+NO_TABLE = "none"
+
+COMMIT_TRIES = 20
+_LAYOUT_ONLY = {"OPTIMIZE", "VACUUM START", "VACUUM END"}
+
+
+@dataclass(frozen=True, order=True)
+class Partition:
+    """Where rows lie: their shard, bucket and origin."""
+
+    shard: str
+    bucket: str
+    origin: str
+
+    def __str__(self) -> str:
+        return f"{self.shard}/{self.bucket}/{self.origin}"
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A file of the table. `key` is relative to the table's folder; `first` and `last` bound its entity ids, if known."""
+
+    key: str
+    partition: Partition
+    rows: int
+    size: int
+    first: str | None
+    last: str | None
+    tombstones: int | None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The table at one moment: its id, version and files."""
+
+    table_id: str
+    version: int
+    files: tuple[DataFile, ...]
+
+    def of(self, partition: Partition) -> list[DataFile]:
+        """The files of one partition."""
+        return [file for file in self.files if file.partition == partition]
+
+    @property
+    def partitions(self) -> list[Partition]:
+        """All partitions that have files, sorted."""
+        return sorted({file.partition for file in self.files})
+
+
+@dataclass(frozen=True)
+class StagedFile:
+    """A data file that is written, and not yet part of the table."""
+
+    key: str
+    partition: Partition
+    rows: int
+    size: int
+    first: str
+    last: str
+    tombstones: int
+
+    def action(self) -> "AddAction":
+        """What a commit says to take it in."""
+        from deltalake.transaction import AddAction
+
+        stats = {
+            "numRecords": self.rows,
+            "minValues": {s.ENTITY_ID: self.first},
+            "maxValues": {s.ENTITY_ID: self.last},
+            "nullCount": {s.ENTITY_ID: 0, s.DELETED_AT: self.rows - self.tombstones},
+        }
+        values = {"shard": self.partition.shard, "bucket": self.partition.bucket, "origin": self.partition.origin}
+        now = int(time.time() * 1000)
+        return AddAction(self.key, self.size, values, now, True, json.dumps(stats))
+
+
+class StatementTable:
+    """
+    The statements table of a dataset, at its newest version at each call.
+
+    Example:
+        >>> table = StatementTable(Location("data/acme"))
+        >>> table.snapshot() is None, table.content_version()
+        (True, 'none')
+    """
+
+    def __init__(self, dataset: Location) -> None:
+        self.location = dataset / layout.STATEMENTS_TABLE
+        self._dataset = dataset
+        self._known: tuple[deltalake.DeltaTable, Snapshot] | None = None
+
+    def snapshot(self) -> Snapshot | None:
+        """The newest version and its files, None while there is no table; InvalidData when it is no table of ours."""
+        table = self._open()
+        if table is None:
+            self._known = None
+            return None
+        if self._known is not None and self._known[1].version == table.version():
+            return self._known[1]
+        self._check(table)
+        actions = table.get_add_actions(flatten=True)
+        snapshot = Snapshot(str(table.metadata().id), table.version(), tuple(_files(actions)))
+        self._known = (table, snapshot)
+        return snapshot
+
+    def exists(self) -> bool:
+        """Whether there is a table."""
+        return self._open() is not None
+
+    def create(self) -> None:
+        """Make an empty table; whoever calls holds the exclusive lease."""
+        import deltalake
+
+        deltalake.DeltaTable.create(
+            self._uri(),
+            deltalake.Schema.from_arrow(s.table_schema()),
+            mode="error",
+            partition_by=s.PARTITION_BY,
+            storage_options=self._options(),
+        )
+
+    def append(self, files: Sequence[StagedFile], *, metadata: Mapping[str, str] | None = None) -> int:
+        """
+        Take files in, in one commit; returns its version.
+
+        An append beside a merge fails on a stale snapshot, so each try is made on a fresh one. Conflict when none
+        got in.
+        """
+        return self._commit([file.action() for file in files], metadata or {}, tries=COMMIT_TRIES)
+
+    def replace(self, read: Sequence[DataFile], files: Sequence[StagedFile], *, content_version: str) -> int:
+        """
+        Put files in the place of those that they were made from, in one commit that leaves the content as it is.
+
+        Conflict when the table does not have those files any more, or somebody committed in between.
+        """
+        from deltalake.transaction import RemoveAction
+
+        snapshot = self.snapshot()
+        present = {file.key for file in snapshot.files} if snapshot else set()
+        if any(file.key not in present for file in read):
+            msg = "another program rewrote the files of this partition meanwhile; nothing was changed, run it again"
+            raise Conflict(msg)
+        now = int(time.time() * 1000)
+        gone = [
+            RemoveAction(
+                file.key,
+                True,
+                now,
+                file.size,
+                {"shard": file.partition.shard, "bucket": file.partition.bucket, "origin": file.partition.origin},
+            )
+            for file in read
+        ]
+        actions = [*gone, *(file.action() for file in files)]
+        return self._commit(actions, {CONTENT_VERSION: content_version}, tries=1)
+
+    def content_version(self) -> str:
+        """
+        `<table id>:<version>` of the last commit that could change an answer, `none` without a table.
+
+        Merges, compactions and vacuums are passed over: ours say so in their metadata, those of other programs by
+        their operation.
+        """
+        snapshot = self.snapshot()
+        if snapshot is None or self._known is None:
+            return NO_TABLE
+        limit = 8
+        while True:
+            commits = self._known[0].history(limit)
+            for commit in commits:
+                if CONTENT_VERSION in commit:
+                    return str(commit[CONTENT_VERSION])
+                if commit.get("operation") not in _LAYOUT_ONLY:
+                    return f"{snapshot.table_id}:{commit['version']}"
+            if len(commits) < limit:
+                # the log of older commits was cleaned up: what is left only changed the layout
+                return self._noted() or f"{snapshot.table_id}:{commits[-1]['version']}"
+            limit *= 8
+
+    def note_content_version(self) -> None:
+        """Keep the content version in a side file, for the day when the log that tells it is cleaned up."""
+        version = self.content_version()
+        if self._noted() != version:
+            self._dataset.write(layout.TABLE_CONTENT, json.dumps({"content_version": version}).encode())
+
+    def _noted(self) -> str | None:
+        data = self._dataset.read_or_none(layout.TABLE_CONTENT)
+        return str(json.loads(data)["content_version"]) if data else None
+
+    def _commit(self, actions: "list[AddAction | RemoveAction]", metadata: Mapping[str, str], *, tries: int) -> int:
+        from deltalake import CommitProperties
+        from deltalake.exceptions import CommitFailedError
+
+        properties = CommitProperties(custom_metadata=dict(metadata), max_commit_retries=0)
+        for attempt in range(tries):
+            snapshot = self.snapshot()
+            if snapshot is None or self._known is None:
+                msg = f"the table {self.location.uri} is gone; restore it, or import into a new dataset"
+                raise Conflict(msg)
+            table = self._known[0]
+            try:
+                table.create_write_transaction(
+                    actions, "append", table.schema(), s.PARTITION_BY, commit_properties=properties
+                )
+            except CommitFailedError as exc:
+                log.debug("commit %s of %s failed: %s", attempt + 1, self.location.uri, exc)
+                self._known = None
+                time.sleep(min(0.02 * 2**attempt, 1.0))
+                continue
+            self._known = None
+            version = self.snapshot()
+            return version.version if version else 0
+        msg = f"{tries} commit(s) to {self.location.uri} failed beside other writers; nothing was changed, run it again"
+        raise Conflict(msg)
+
+    def _open(self) -> "deltalake.DeltaTable | None":
+        import deltalake
+        from deltalake.exceptions import TableNotFoundError
+
+        if self._known is not None:
+            self._known[0].update_incremental()
+            return self._known[0]
+        folder = self.location.path
+        if folder is not None and not (folder / "_delta_log").is_dir():
+            return None
+        try:
+            return deltalake.DeltaTable(self._uri(), storage_options=self._options())
+        except TableNotFoundError:
+            return None
+        except Exception as exc:
+            msg = f"cannot open the table {self.location.uri}: {exc}"
+            raise InvalidData(msg) from exc
+
+    def _check(self, table: "deltalake.DeltaTable") -> None:
+        """Refuse a table that is not ours, before anything reads it wrongly or writes to it."""
+        found = {field.name for field in table.schema().fields}
+        wanted = set(s.COLUMNS)
+        # tables from before roles existed lack that column
+        missing = sorted(wanted - found - {s.ROLE})
+        extra = sorted(found - wanted)
+        partitions = table.metadata().partition_columns
+        if missing or extra or partitions != s.PARTITION_BY:
+            reasons = [f"lacks {', '.join(missing)}"] if missing else []
+            reasons += [f"has unknown {', '.join(extra)}"] if extra else []
+            if partitions != s.PARTITION_BY:
+                reasons.append(f"is partitioned by {partitions or 'nothing'} instead of {s.PARTITION_BY}")
+            msg = f"{self.location.uri} is no statements table: it {'; '.join(reasons)}. Move it away to start anew"
+            raise InvalidData(msg)
+
+    def _uri(self) -> str:
+        path = self.location.path
+        return str(path) if path is not None else self.location.uri
+
+    def _options(self) -> dict[str, str] | None:
+        return None if self.location.path else for_delta(self.location.storage_options)
+
+
+def _files(actions: Any) -> list[DataFile]:
+    import pyarrow as pa
+
+    rows = pa.table(actions).to_pylist()
+    return [
+        DataFile(
+            key=unquote(row["path"]),
+            partition=Partition(row["partition.shard"], row["partition.bucket"], row["partition.origin"]),
+            rows=row["num_records"] or 0,
+            size=row["size_bytes"],
+            first=row.get(f"min.{s.ENTITY_ID}"),
+            last=row.get(f"max.{s.ENTITY_ID}"),
+            tombstones=_tombstones(row),
+        )
+        for row in rows
+    ]
+
+
+def _tombstones(row: dict[str, Any]) -> int | None:
+    live = row.get(f"null_count.{s.DELETED_AT}")
+    rows = row["num_records"]
+    return None if live is None or rows is None else rows - live
