@@ -3,7 +3,7 @@
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, BinaryIO, cast
 
@@ -102,7 +102,8 @@ class RemoteFiles:
 
     def create(self, key: str, data: bytes) -> bool:
         """Put a file in place unless there is one."""
-        with self._named(key):
+        guard = nullcontext() if self._protocol == "s3" else _memory_guard
+        with self._named(key), guard:
             try:
                 self._fs.pipe_file(self.path(key), data, mode="create")
             except OSError as exc:
@@ -211,11 +212,14 @@ class RemoteFiles:
             yield cast(BinaryIO, file)
             with self._named(key):
                 file.close()
-        except BaseException:
+        except BaseException as exc:
             # else closing, even by the garbage collector, would complete the upload
             file.closed = True
             with self._named(key):
                 file.discard()
+            if isinstance(exc, Exception) and _is_of_client(exc):
+                msg = f"cannot write {self.url(key)}: {exc}"
+                raise StorageError(msg) from exc
             raise
 
     @contextmanager

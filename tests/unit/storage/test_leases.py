@@ -296,3 +296,31 @@ def test_of_many_that_take_over_only_one_works_at_a_time(tmp_path: Path) -> None
     for child in children:
         child.join()
     assert log.read_text().split() == ["+", "-"] * 6
+
+
+def _stand_still(folder: str, ready: str, log: str) -> None:
+    with Leases(Location(folder), timeout=5, lease_seconds=0.5).exclusive("work") as lease:
+        Path(ready).touch()
+        time.sleep(0.5)
+        try:
+            lease.check()
+        except LeaseLost:
+            _note(log, "lost")
+
+
+@pytest.mark.crash
+def test_a_holder_that_stood_still_learns_that_it_was_taken_over(tmp_path: Path) -> None:
+    ready, log = tmp_path / "ready", tmp_path / "log"
+    child = processes.Process(target=_stand_still, args=(str(tmp_path / "acme"), str(ready), str(log)))
+    child.start()
+    while not ready.exists():
+        time.sleep(0.01)
+    assert child.pid
+    os.kill(child.pid, signal.SIGSTOP)
+    location = Location(tmp_path / "acme")
+    with leases(location, timeout=5).exclusive("merge") as lease:
+        os.kill(child.pid, signal.SIGCONT)
+        child.join()
+        lease.check()
+        assert location.exists(layout.LOCK)
+    assert log.read_text() == "lost\n"
