@@ -138,7 +138,7 @@ def unclean_values(
             prop = schema.properties.get(name)
             for value in values:
                 cleaned = prop.type.clean(value, format=prop.format) if prop and not prop.stub else None
-                if cleaned != value:
+                if cleaned != value or value == entity["id"]:
                     yield schema.name, name, value, cleaned
 
 

@@ -62,7 +62,10 @@ class Maker:
         return "NK-" + base64.b64encode(digest.digest()[:17], b"kQ").decode()[:22]
 
     def _ref(self, schemata: Sequence[str]) -> str:
-        """The id of another entity: a near one, any earlier one, or one of a few hubs."""
+        """The id of another entity: a near one, any earlier one, or one of a few hubs.
+
+        Never the entity in work: followthemoney refuses what refers to itself.
+        """
         dice = self.dice
         slots = SLOTS[dice.pick(schemata)]
         block = self._number // BLOCK
@@ -71,7 +74,10 @@ class Maker:
             block, slots = 0, slots[:2]
         elif near < 3:
             block = dice.below(block + 1)
-        return self.identify(block * BLOCK + dice.pick(slots))
+        number = block * BLOCK + dice.pick(slots)
+        if number == self._number:
+            number += BLOCK
+        return self.identify(number)
 
     def _text(self, low: int, high: int) -> str:
         phrases = "; ".join(self.dice.pick(vocabulary.PHRASES) for _ in range(self.dice.between(low, high)))

@@ -1,0 +1,173 @@
+"""Measure the rows: ours and the rival's in turn, A B A B."""
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+
+from harness.lakes import Lakes
+from harness.measure import CommandFailed, Cost, middle, run
+from harness.programs import DATASET, Ours, Program, execute
+from harness.rows import MemoryRow, Row
+
+log = logging.getLogger(__name__)
+
+BY_ID_LIMIT_MS = 15.0
+BY_ID_PEER_MS = 255.0  # as measured once in the peer's own process; it is only run as a command here
+STARTUP_LIMITS = {"lakehouse --help": 0.7, "import lakehouse_assets.definitions": 3.0}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The runs of one program on one row."""
+
+    program: str
+    cpu: float
+    """Median CPU seconds less the program's start-up."""
+    rss: int
+    runs: tuple[Cost, ...]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One row with the figures of every program, or why there are none."""
+
+    title: str
+    wanted: float
+    measured: dict[str, Measured]
+    ratio: float | None = None
+    failed: str | None = None
+
+
+def startups(programs: Sequence[Program], *, repeat: int, work: Path) -> dict[str, Cost]:
+    """Median costs of starting each program; a run before the counted ones fills caches."""
+    runs: dict[str, list[Cost]] = {program.name: [] for program in programs}
+    for turn in range(repeat + 1):
+        for program in programs:
+            cost, _ = run(program.startup(), env=program.env(), cwd=work)
+            if turn:
+                runs[program.name].append(cost)
+    return {name: middle(costs) for name, costs in runs.items()}
+
+
+def _once(program: Program, row: Row | MemoryRow, lakes: Lakes) -> Cost:
+    lake = lakes.copy(program, row.state)
+    cost = execute(program, row.steps, lake=lake, inputs=lakes.inputs, work=lakes.work)
+    log.info("%s: %s: %.2f CPU s, %.0f MB", row.title, program.name, cost.cpu, cost.rss / 1e6)
+    return cost
+
+
+def compare(
+    row: Row, programs: Sequence[Program], lakes: Lakes, *, repeat: int, starts: dict[str, Cost]
+) -> Comparison:
+    """Measure one row; the ratio is the rival's CPU seconds over ours."""
+    runs: dict[str, list[Cost]] = {program.name: [] for program in programs}
+    try:
+        for program in programs:
+            lakes.prepared(program, row.state)
+        for _ in range(repeat):
+            for program in programs:
+                runs[program.name].append(_once(program, row, lakes))
+    except CommandFailed as error:
+        return Comparison(row.title, row.wanted, {}, failed=str(error))
+    measured = {
+        name: Measured(
+            name,
+            median(cost.cpu for cost in costs) - len(row.steps) * starts[name].cpu,
+            max(cost.rss for cost in costs),
+            tuple(costs),
+        )
+        for name, costs in runs.items()
+    }
+    ratio = None
+    if len(programs) == 2:
+        ours, rival = (measured[program.name].cpu for program in programs)
+        ratio = rival / max(ours, 0.001)
+    return Comparison(row.title, row.wanted, measured, ratio)
+
+
+@dataclass(frozen=True)
+class Limit:
+    """One figure of ours that has to stay below a limit."""
+
+    title: str
+    value: float | None
+    limit: float
+    unit: str
+    note: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether there is a figure, and it is within the limit."""
+        return self.value is not None and self.value <= self.limit
+
+
+def by_id(ours: Ours, lakes: Lakes, *, reads: int = 50) -> Limit:
+    """The median read of one entity in a process that has the dataset open, on a merged lake."""
+    script = Path(__file__).resolve().parents[1] / "by_id.py"
+    title = "entity by id, warm"
+    try:
+        lake = lakes.prepared(ours, "merged")
+        command = [str(ours.python), str(script), str(lake), DATASET, str(lakes.inputs.dated), str(reads)]
+        _, out = run(command, env=ours.env(), cwd=lakes.work)
+    except CommandFailed as error:
+        return Limit(title, None, BY_ID_LIMIT_MS, "ms", str(error))
+    found = json.loads(out)
+    note = f"{found['cpu_ms']:.1f} ms CPU; peer, measured once: {BY_ID_PEER_MS:.0f} ms"
+    return Limit(title, found["ms"], BY_ID_LIMIT_MS, "ms", note)
+
+
+def startup_limits(ours: Ours, *, repeat: int, work: Path) -> list[Limit]:
+    """Median wall seconds of starting the command and of importing the Dagster definitions."""
+    definitions = [str(ours.python), "-c", "import lakehouse_assets.definitions"]
+    limits = []
+    for title, command in zip(STARTUP_LIMITS, (ours.startup(), definitions), strict=True):
+        try:
+            costs = [run(command, env=ours.env(), cwd=work)[0] for _ in range(repeat + 1)][1:]
+        except CommandFailed as error:
+            limits.append(Limit(title, None, STARTUP_LIMITS[title], "s", str(error)))
+            continue
+        cost = middle(costs)
+        limits.append(Limit(title, cost.wall, STARTUP_LIMITS[title], "s", f"{cost.cpu:.2f} s CPU"))
+    return limits
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Peak memory of one row at two sizes, in bytes."""
+
+    title: str
+    limit: float
+    small: int | None = None
+    large: int | None = None
+    failed: str | None = None
+
+    @property
+    def growth(self) -> float:
+        """By which share the peak grows from the small to the large size."""
+        return (self.large or 0) / (self.small or 1) - 1
+
+    @property
+    def passed(self) -> bool:
+        """Within the limit at both sizes, and less than half more at the large one."""
+        if self.small is None or self.large is None:
+            return False
+        return max(self.small, self.large) <= self.limit * 1e9 and self.growth < 0.5
+
+
+def memory(row: MemoryRow, ours: Ours, small: Lakes, large: Lakes, *, repeat: int) -> Memory:
+    """Peak resident memory of one row at both sizes, the largest of all runs."""
+    try:
+        at_small = max(_once(ours, row, small).rss for _ in range(repeat))
+        at_large = max(_once(ours, row, large).rss for _ in range(repeat))
+    except CommandFailed as error:
+        return Memory(row.title, row.limit, failed=str(error))
+    return Memory(row.title, row.limit, at_small, at_large)
+
+
+def as_json(item: Comparison | Limit | Memory) -> dict[str, object]:
+    """The item as JSON takes it, with its verdict where it has one."""
+    verdict = {} if isinstance(item, Comparison) else {"passed": item.passed}
+    return {**asdict(item), **verdict}

@@ -1,0 +1,78 @@
+"""Results as Markdown tables."""
+
+from collections.abc import Sequence
+
+from harness.compare import Comparison, Limit, Memory
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(line[column]) for line in (head, *rows)) for column in range(len(head))]
+    lines = [head, ["-" * width for width in widths], *rows]
+    return "\n".join(
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |"
+        for line in lines
+    )
+
+
+def _verdict(passed: bool) -> str:
+    return "yes" if passed else "NO"
+
+
+def comparisons(rows: Sequence[Comparison], *, ours: str, rival: str) -> str:
+    """CPU seconds of both, their ratio, and against the peer whether it is the one wanted."""
+    against_peer = rival == "peer"
+    head = ["", f"{ours}, CPU s", f"{rival}, CPU s"]
+    head += ["times", "wanted", "reached"] if against_peer else ["of the floor"]
+    head += [f"{ours}, peak MB", f"{rival}, peak MB"]
+    lines = []
+    for row in rows:
+        if row.failed or row.ratio is None:
+            lines.append([row.title, "failed", *[""] * (len(head) - 2)])
+            continue
+        a, b = row.measured[ours], row.measured[rival]
+        ratio = [f"{row.ratio:.1f}", f"{row.wanted:g}", _verdict(row.ratio >= row.wanted)]
+        middle = ratio if against_peer else [f"{1 / row.ratio:.1f}"]
+        lines.append(
+            [row.title, f"{a.cpu:.2f}", f"{b.cpu:.2f}", *middle, f"{a.rss / 1e6:.0f}", f"{b.rss / 1e6:.0f}"]
+        )
+    return _table(head, lines)
+
+
+def alone(rows: Sequence[Comparison], *, name: str) -> str:
+    """CPU seconds of one program."""
+    lines = [
+        [row.title, f"{found.cpu:.2f}", f"{found.rss / 1e6:.0f}"]
+        if (found := row.measured.get(name))
+        else [row.title, "failed", ""]
+        for row in rows
+    ]
+    return _table(["", f"{name}, CPU s", f"{name}, peak MB"], lines)
+
+
+def limits(rows: Sequence[Limit]) -> str:
+    """Figures with an upper bound."""
+    head = ["", "measured", "limit", "kept", ""]
+    lines = [
+        [
+            row.title,
+            "failed" if row.value is None else f"{row.value:.2f} {row.unit}",
+            f"{row.limit:g} {row.unit}",
+            _verdict(row.passed),
+            "" if row.value is None else row.note,
+        ]
+        for row in rows
+    ]
+    return _table(head, lines)
+
+
+def memories(rows: Sequence[Memory], *, small: int, large: int) -> str:
+    """Peak memory at both sizes."""
+    head = ["peak memory", f"{small} entities", f"{large} entities", "growth", "limit", "kept"]
+    lines = []
+    for row in rows:
+        if row.small is None or row.large is None:
+            lines.append([row.title, "failed", "", "", f"{row.limit} GB", "NO"])
+            continue
+        peaks = [f"{peak / 1e9:.2f} GB" for peak in (row.small, row.large)]
+        lines.append([row.title, *peaks, f"{row.growth:+.0%}", f"{row.limit} GB", _verdict(row.passed)])
+    return _table(head, lines)

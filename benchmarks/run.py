@@ -1,0 +1,156 @@
+"""Measure `lakehouse`: CPU seconds beside a peer or a floor, memory, and start-up.
+
+    python benchmarks/run.py                          ours against the floor under an import
+    python benchmarks/run.py --peer PREFIX            ours beside ftm-lakehouse 0.7.1 (see README.md)
+    python benchmarks/run.py --memory --startup       peak memory at two sizes, time to start
+    python benchmarks/run.py --rows csv --repeat 1    only rows whose title has `csv`
+
+Run it with the interpreter beside which `lakehouse` is installed, or name one by `--python`. A figure is
+the median of N runs (`--repeat`), in turn with the other program's; what each row runs stands in
+`harness/rows.py`. Exit code 1 with `--strict` when a figure is missed, 0 otherwise.
+"""
+
+import argparse
+import json
+import logging
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from generate import Options, write_entities
+from harness import compare, tables
+from harness.lakes import Lakes
+from harness.measure import CommandFailed
+from harness.programs import Floor, Inputs, Ours, Peer, Program
+from harness.rows import MEMORY_ROWS, ROWS
+
+LARGER = 5
+
+
+def make_inputs(work: Path, entities: int) -> Inputs:
+    """The generated files of this size; those of an earlier run are used again."""
+    inputs = Inputs(work / f"{entities}.ftm.json", work / f"{entities}-undated.ftm.json")
+    for path, undated in ((inputs.dated, False), (inputs.undated, True)):
+        if not path.exists():
+            draft = path.with_suffix(".draft")
+            write_entities(draft, entities, options=Options(undated=undated))
+            draft.rename(path)
+    return inputs
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    cli = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    cli.add_argument("--entities", type=int, default=100_000, help="size of the file (default: 100000)")
+    cli.add_argument("--repeat", type=int, default=3, metavar="N", help="runs of each figure (default: 3)")
+    cli.add_argument("--rows", default="", metavar="TEXT", help="only rows whose title has this text")
+    cli.add_argument("--python", type=Path, default=Path(sys.executable), help="interpreter of ours")
+    cli.add_argument("--peer", type=Path, metavar="PREFIX", help="environment with ftm-lakehouse 0.7.1")
+    cli.add_argument("--peer-only", action="store_true", help="measure the peer alone")
+    cli.add_argument("--memory", action="store_true", help=f"peak memory at --entities and {LARGER} times it")
+    cli.add_argument("--startup", action="store_true", help="time to start")
+    cli.add_argument("--work", type=Path, help="folder for lakes, kept (default: a temporary one)")
+    cli.add_argument("--json", type=Path, metavar="FILE", help="write every run's figures there, too")
+    cli.add_argument("--strict", action="store_true", help="exit with 1 when a figure is missed")
+    cli.add_argument("-v", "--verbose", action="store_true", help="log every run")
+    args = cli.parse_args(argv)
+    if args.peer_only and not args.peer:
+        cli.error("--peer-only needs --peer")
+    return args
+
+
+def _programs(args: argparse.Namespace, work: Path) -> list[Program]:
+    ours = Ours(python=args.python.absolute())
+    if args.peer is None:
+        return [ours, Floor(python=ours.python)]
+    peer = Peer(prefix=args.peer.absolute(), work=work)
+    return [peer] if args.peer_only else [ours, peer]
+
+
+def _compare(args: argparse.Namespace, work: Path) -> tuple[str, dict[str, object], bool]:
+    """The comparison of ours with the peer or the floor, and reads by id."""
+    programs = _programs(args, work)
+    lakes = Lakes(work, make_inputs(work, args.entities))
+    starts = compare.startups(programs, repeat=args.repeat, work=work)
+    rows = [
+        compare.compare(row, programs, lakes, repeat=args.repeat, starts=starts)
+        for row in ROWS
+        if args.rows in row.title
+    ]
+    names = [program.name for program in programs]
+    if len(names) == 2:
+        parts = [tables.comparisons(rows, ours=names[0], rival=names[1])]
+    else:
+        parts = [tables.alone(rows, name=names[0])]
+    parts += [f"{row.title}: {row.failed}" for row in rows if row.failed]
+    parts.append("taken off per command: " + ", ".join(f"{n} {c.cpu:.2f} s" for n, c in starts.items()))
+    found: dict[str, object] = {
+        "startup_cpu": {name: cost.cpu for name, cost in starts.items()},
+        "rows": [compare.as_json(row) for row in rows],
+    }
+    passed = all(not row.failed for row in rows)
+    if args.peer and not args.peer_only:
+        passed = passed and all((row.ratio or 0) >= row.wanted for row in rows)
+    if isinstance(programs[0], Ours) and args.rows in "entity by id, warm":
+        by_id = compare.by_id(programs[0], lakes)
+        parts += [tables.limits([by_id]), *([by_id.note] if by_id.value is None else [])]
+        found["by_id"] = compare.as_json(by_id)
+        passed = passed and by_id.passed
+    return "\n\n".join(parts), found, passed
+
+
+def _memory(args: argparse.Namespace, work: Path) -> tuple[str, dict[str, object], bool]:
+    """Peak memory of ours at two sizes."""
+    ours = Ours(python=args.python.absolute())
+    sizes = (args.entities, args.entities * LARGER)
+    small, large = (Lakes(work, make_inputs(work, size)) for size in sizes)
+    rows = [
+        compare.memory(row, ours, small, large, repeat=args.repeat)
+        for row in MEMORY_ROWS
+        if args.rows in row.title
+    ]
+    parts = [tables.memories(rows, small=sizes[0], large=sizes[1])]
+    parts += [f"{row.title}: {row.failed}" for row in rows if row.failed]
+    return "\n\n".join(parts), {"memory": [compare.as_json(row) for row in rows]}, all(r.passed for r in rows)
+
+
+def _startup(args: argparse.Namespace, work: Path) -> tuple[str, dict[str, object], bool]:
+    """Wall seconds to start."""
+    rows = compare.startup_limits(Ours(python=args.python.absolute()), repeat=args.repeat, work=work)
+    parts = [tables.limits(rows), *(f"{row.title}: {row.note}" for row in rows if row.value is None)]
+    return (
+        "\n\n".join(parts),
+        {"startup": [compare.as_json(row) for row in rows]},
+        all(r.passed for r in rows),
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line."""
+    args = _parse(argv)
+    logging.basicConfig(level=logging.INFO if args.verbose else logging.WARNING, format="%(message)s")
+    chosen = [part for part, on in ((_memory, args.memory), (_startup, args.startup)) if on] or [_compare]
+    machine = {"cpus": os.cpu_count(), "python": platform.python_version(), "system": platform.platform()}
+    report: dict[str, object] = {"machine": machine, "entities": args.entities, "repeat": args.repeat}
+    good = True
+    with tempfile.TemporaryDirectory(prefix="lakehouse-benchmark-") as temporary:
+        work = (args.work or Path(temporary)).resolve()
+        work.mkdir(parents=True, exist_ok=True)
+        for part in chosen:
+            try:
+                text, found, passed = part(args, work)
+            except CommandFailed as error:
+                print(f"benchmark stopped: {error}", file=sys.stderr)
+                return 1
+            print(text, flush=True)
+            report |= found
+            good = good and passed
+    if args.json:
+        args.json.write_text(json.dumps(report, indent=1) + "\n")
+    return 1 if args.strict and not good else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
