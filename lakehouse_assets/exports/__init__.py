@@ -1,0 +1,1 @@
+"""What is made from the statements: one module per artifact."""

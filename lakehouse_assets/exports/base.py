@@ -1,0 +1,127 @@
+"""What every export takes and gives back, and the file it writes to."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, BinaryIO, Protocol
+
+from lakehouse_assets import layout
+from lakehouse_assets.model.dataset import DatasetConfig
+from lakehouse_assets.statements.reader import Reader
+from lakehouse_assets.storage.compression import compressing
+from lakehouse_assets.storage.digest import DigestWriter
+from lakehouse_assets.storage.location import Location
+from lakehouse_assets.storage.records import Records
+from lakehouse_assets.storage.tags import Tags
+from lakehouse_assets.storage.versions import Versions
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Notes = Mapping[str, int | list[str]]
+
+MAX_NAMED = 100
+"""How many ids a result names; it counts all of them."""
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """
+    One file that was written: `key` is the artifact, `path` the file, which may be compressed.
+
+    `bytes` and `digest` are those of the file as stored; `notes` says what somebody should look at.
+    """
+
+    key: str
+    path: str
+    rows: int
+    bytes: int
+    digest: str
+    seconds: float
+    notes: Notes = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DatasetView:
+    """A dataset as the exports see it."""
+
+    location: Location
+    dataset: str
+    config: DatasetConfig
+    reader: Reader
+    versions: Versions
+    records: Records
+    tags: Tags
+    public_url_prefix: str | None = None
+    """What a job or the environment says; `public_prefix` is what counts."""
+
+    @property
+    def public_prefix(self) -> str | None:
+        """The address under which the dataset's files can be downloaded."""
+        return self.config.public_prefix(default=self.public_url_prefix)
+
+
+class Export(Protocol):
+    """One artifact: what it is called, where it lies, what it is made from, and how it is written."""
+
+    @property
+    def name(self) -> str:
+        """What people call it: `statements`."""
+
+    @property
+    def target(self) -> str:
+        """Where it lies, which is also its tag: `exports/statements.csv`."""
+
+    @property
+    def asset(self) -> str:
+        """The asset's name: `statements_csv`."""
+
+    @property
+    def sources(self) -> Sequence[str]:
+        """What it is made from: `layout.STATEMENTS_TABLE` for the statements, else files."""
+
+    def write(self, view: DatasetView) -> list[ExportResult]:
+        """Write the artifact, and say what was written; the first result is the artifact itself."""
+
+
+class Output:
+    """A file that is being written, which counts what it takes."""
+
+    def __init__(self, key: str, path: str, target: DigestWriter, stream: BinaryIO) -> None:
+        self.key = key
+        self.path = path
+        self.rows = 0
+        self._target = target
+        self._stream = stream
+        self._started = time.monotonic()
+
+    def write(self, data: bytes) -> None:
+        """Write bytes that are no rows: a header."""
+        self._stream.write(data)
+
+    def write_lines(self, lines: "pl.Series") -> None:
+        """Write whole lines, their ends included."""
+        self.write_text(lines, rows=len(lines))
+
+    def write_text(self, pieces: "pl.Series", *, rows: int) -> None:
+        """Write pieces of text, one behind the other, that make up so many rows."""
+        from lakehouse_assets.exports.text import buffers
+
+        for buffer in buffers(pieces):
+            self._stream.write(buffer)
+        self.rows += rows
+
+    def result(self, **notes: int | list[str]) -> ExportResult:
+        """What was written; to be asked for when the file is closed."""
+        seconds = time.monotonic() - self._started
+        target = self._target
+        return ExportResult(self.key, self.path, self.rows, target.size, target.digest, seconds, notes)
+
+
+@contextmanager
+def output(view: DatasetView, key: str, *, compression: str | None = None) -> Iterator[Output]:
+    """A file of the dataset that appears when the block ends well; compressed on request."""
+    path = layout.compressed(key, compression)
+    with view.location.writer(path) as target, compressing(target, compression) as stream:
+        yield Output(key, path, target, stream)

@@ -1,0 +1,90 @@
+"""Columns to text: CSV fields, JSON strings and times, for whole columns at once."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import polars as pl
+
+CSV_TIME = "%Y-%m-%d %H:%M:%S%.6fZ"
+JSON_TIME = "%Y-%m-%dT%H:%M:%S%.6f+00:00"
+Z_TIME = "%Y-%m-%dT%H:%M:%S%.6fZ"
+
+Piece = "str | pl.Expr"
+
+_SHORT = {"\b": r"\b", "\t": r"\t", "\n": r"\n", "\f": r"\f", "\r": r"\r", '"': r"\"", "\\": r"\\"}
+_JSON_ESCAPES = {chr(code): f"\\u{code:04x}" for code in range(32)} | _SHORT
+_NEEDS_JSON_ESCAPE = r'["\\\x00-\x1f]'
+
+
+def buffers(texts: "pl.Series") -> Iterator[memoryview]:
+    """The bytes of all texts, one behind the other, as they lie in memory."""
+    import polars as pl
+
+    for chunk in texts.get_chunks():
+        # one contiguous text and its offsets; a series of null or empty texts has no bytes
+        _, offsets, data = chunk.to_arrow(compat_level=pl.CompatLevel.oldest()).buffers()
+        if offsets is not None and data is not None:
+            yield memoryview(data)
+
+
+def concat(pieces: "Sequence[str | pl.Expr]") -> "pl.Expr":
+    """The pieces one behind the other; texts that follow each other become one."""
+    import polars as pl
+
+    joined: list[str | pl.Expr] = []
+    for piece in pieces:
+        if isinstance(piece, str) and joined and isinstance(joined[-1], str):
+            joined[-1] += piece
+        else:
+            joined.append(piece)
+    return pl.concat_str([pl.lit(piece) if isinstance(piece, str) else piece for piece in joined])
+
+
+def constant(column: "pl.Series") -> bool:
+    """Whether all values of a column that is not empty are the same."""
+    return bool(column.null_count() == len(column) or column.eq_missing(column[0]).all())
+
+
+def times(column: "pl.Series", form: str) -> "pl.Series":
+    """Times as text; each different one is formatted once, which matters as imports stamp many rows alike."""
+    import polars as pl
+
+    distinct = column.unique()
+    if len(distinct) > len(column) // 4:
+        return column.dt.strftime(form)
+    return column.replace_strict(distinct, distinct.dt.strftime(form), return_dtype=pl.String)
+
+
+def csv_field(column: "pl.Series") -> "str | list[str | pl.Expr]":
+    """
+    A column of texts as CSV fields in quotes; a null is nothing at all.
+
+    A column of one value is a plain text, which costs nothing per row.
+    """
+    import polars as pl
+
+    if len(column) and constant(column):
+        value = column[0]
+        return "" if value is None else f'"{value.replace(chr(34), chr(34) * 2)}"'
+    field = pl.col(column.name)
+    if column.str.contains('"', literal=True).any():
+        field = field.str.replace_all('"', '""', literal=True)
+    if column.null_count():
+        return [pl.concat_str(pl.lit('"'), field, pl.lit('"')).fill_null("")]
+    return ['"', field, '"']
+
+
+def json_escaped(column: "pl.Series") -> "pl.Series":
+    """Texts as they stand between the quotes of a JSON string, which stays UTF-8."""
+    import polars as pl
+
+    odd = column.str.contains(_NEEDS_JSON_ESCAPE)
+    if not odd.any():
+        return column
+    rows = odd.arg_true()
+    escaped = column.gather(rows).str.replace_many(list(_JSON_ESCAPES), list(_JSON_ESCAPES.values()))
+    table = pl.Series(column.name, pl.concat([column, escaped]))
+    # escaped texts stand at the end: take those instead of the plain ones
+    index = pl.int_range(len(column), eager=True).scatter(rows, len(column) + pl.int_range(len(rows), eager=True))
+    return table.gather(index)
