@@ -49,8 +49,10 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     cli.add_argument("--python", type=Path, default=Path(sys.executable), help="interpreter of ours")
     cli.add_argument("--peer", type=Path, metavar="PREFIX", help="environment with ftm-lakehouse 0.7.1")
     cli.add_argument("--peer-only", action="store_true", help="measure the peer alone")
-    cli.add_argument("--memory", action="store_true", help=f"peak memory at --entities and {LARGER} times it")
-    cli.add_argument("--startup", action="store_true", help="time to start")
+    cli.add_argument(
+        "--memory", action="store_true", help=f"instead: peak memory at --entities and {LARGER} times it"
+    )
+    cli.add_argument("--startup", action="store_true", help="instead: time to start")
     cli.add_argument("--work", type=Path, help="folder for lakes, kept (default: a temporary one)")
     cli.add_argument("--json", type=Path, metavar="FILE", help="write every run's figures there, too")
     cli.add_argument("--strict", action="store_true", help="exit with 1 when a figure is missed")

@@ -5,11 +5,10 @@ import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import median
 
 from harness.lakes import Lakes
 from harness.measure import CommandFailed, Cost, middle, run
-from harness.programs import DATASET, Ours, Program, execute
+from harness.programs import DATASET, Floor, Ours, Program, Step, execute
 from harness.rows import MemoryRow, Row
 
 log = logging.getLogger(__name__)
@@ -52,11 +51,22 @@ def startups(programs: Sequence[Program], *, repeat: int, work: Path) -> dict[st
     return {name: middle(costs) for name, costs in runs.items()}
 
 
+def _steps(program: Program, row: Row | MemoryRow) -> tuple[Step, ...]:
+    """The steps of a row; the floor does its one piece of work once."""
+    return row.steps[:1] if isinstance(program, Floor) else row.steps
+
+
 def _once(program: Program, row: Row | MemoryRow, lakes: Lakes) -> Cost:
     lake = lakes.copy(program, row.state)
-    cost = execute(program, row.steps, lake=lake, inputs=lakes.inputs, work=lakes.work)
+    cost = execute(program, _steps(program, row), lake=lake, inputs=lakes.inputs, work=lakes.work)
     log.info("%s: %s: %.2f CPU s, %.0f MB", row.title, program.name, cost.cpu, cost.rss / 1e6)
     return cost
+
+
+def _less_start(program: Program, row: Row, costs: Sequence[Cost], start: Cost) -> Measured:
+    cost = middle(costs)
+    cpu = cost.cpu - len(_steps(program, row)) * start.cpu
+    return Measured(program.name, cpu, cost.rss, tuple(costs))
 
 
 def compare(
@@ -73,13 +83,8 @@ def compare(
     except CommandFailed as error:
         return Comparison(row.title, row.wanted, {}, failed=str(error))
     measured = {
-        name: Measured(
-            name,
-            median(cost.cpu for cost in costs) - len(row.steps) * starts[name].cpu,
-            max(cost.rss for cost in costs),
-            tuple(costs),
-        )
-        for name, costs in runs.items()
+        program.name: _less_start(program, row, runs[program.name], starts[program.name])
+        for program in programs
     }
     ratio = None
     if len(programs) == 2:
