@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from lakehouse_assets import layout
@@ -61,6 +61,10 @@ class DatasetView:
         """The address under which the dataset's files can be downloaded."""
         return self.config.public_prefix(default=self.public_url_prefix)
 
+    def with_config(self, config: DatasetConfig) -> "DatasetView":
+        """The same dataset under another config."""
+        return replace(self, config=config)
+
 
 class Export(Protocol):
     """One artifact: what it is called, where it lies, what it is made from, and how it is written."""
@@ -76,6 +80,22 @@ class Export(Protocol):
     @property
     def asset(self) -> str:
         """The asset's name: `statements_csv`."""
+
+    @property
+    def targets(self) -> Sequence[str]:
+        """Every file it writes, `target` first."""
+
+    @property
+    def version(self) -> int:
+        """Grows when the same content gives other bytes than before, so that what older code made is stale."""
+
+    @property
+    def is_compressed(self) -> bool:
+        """Whether it follows the dataset's `compression`."""
+
+    @property
+    def is_published(self) -> bool:
+        """Whether its bytes depend on the public address."""
 
     @property
     def sources(self) -> Sequence[str]:

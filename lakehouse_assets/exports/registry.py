@@ -1,9 +1,10 @@
 """All exports."""
 
 from lakehouse_assets.exports.base import Export
+from lakehouse_assets.exports.entities_json import EntitiesJson
 from lakehouse_assets.exports.statements_csv import StatementsCsv
 
-_ALL: list[Export] = [StatementsCsv()]
+_ALL: list[Export] = [StatementsCsv(), EntitiesJson()]
 
 EXPORTS: dict[str, Export] = {export.name: export for export in _ALL}
 """By name, in the order in which `make` writes them: each after what it is made from."""

@@ -1,0 +1,35 @@
+"""entities.ftm.json: every entity, one line of JSON each."""
+
+from collections.abc import Sequence
+
+from lakehouse_assets import layout
+from lakehouse_assets.exports.base import MAX_NAMED, DatasetView, ExportResult, output
+from lakehouse_assets.exports.entities import COLUMNS, entity_frames, render_entities
+
+
+class EntitiesJson:
+    """
+    All entities, each whole: merged over origins, fragments and buckets.
+
+    An entity whose rows are of schemata that do not go together is written as what they have in common, and named
+    in the notes.
+    """
+
+    name = "entities"
+    target = layout.ENTITIES
+    asset = "entities_json"
+    sources: Sequence[str] = (layout.STATEMENTS_TABLE,)
+
+    def write(self, view: DatasetView) -> list[ExportResult]:
+        """Write the file; without entities it is empty."""
+        incompatible: list[str] = []
+        count = 0
+        with output(view, self.target, compression=view.config.compression) as file:
+            for rows in entity_frames(view.reader, COLUMNS):
+                found = render_entities(rows, view.dataset)
+                file.write_text(found.pieces, rows=len(found))
+                count += len(found.incompatible)
+                incompatible += found.incompatible[: MAX_NAMED - len(incompatible)]
+        if not count:
+            return [file.result()]
+        return [file.result(incompatible=incompatible, incompatible_count=count)]
