@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from lakehouse_assets import layout
 from lakehouse_assets.exports.base import MAX_NAMED, DatasetView, ExportResult, output
-from lakehouse_assets.exports.entities import COLUMNS, entity_frames, render_entities
+from lakehouse_assets.exports.entities import COLUMNS, render_entities
+from lakehouse_assets.exports.grouping import entity_frames
 
 
 class EntitiesJson:
@@ -18,6 +19,10 @@ class EntitiesJson:
     name = "entities"
     target = layout.ENTITIES
     asset = "entities_json"
+    targets = (layout.ENTITIES,)
+    version = 1
+    is_compressed = True
+    is_published = False
     sources: Sequence[str] = (layout.STATEMENTS_TABLE,)
 
     def write(self, view: DatasetView) -> list[ExportResult]:

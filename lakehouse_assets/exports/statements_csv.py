@@ -31,6 +31,10 @@ class StatementsCsv:
     name = "statements"
     target = layout.EXPORT_STATEMENTS
     asset = "statements_csv"
+    targets = (layout.EXPORT_STATEMENTS,)
+    version = 1
+    is_compressed = True
+    is_published = False
     sources: Sequence[str] = (layout.STATEMENTS_TABLE,)
 
     def write(self, view: DatasetView) -> list[ExportResult]:
@@ -54,7 +58,7 @@ def render_statements(rows: "pl.DataFrame") -> "pl.Series":
         elif name == s.EXTERNAL:
             pieces.append(_boolean(rows[name]))
         else:
-            pieces.extend(csv_field(rows[s.ENTITY_ID if name == _CANONICAL_ID else name]))
+            pieces.append(csv_field(rows[s.ENTITY_ID if name == _CANONICAL_ID else name]))
     return rows.select(concat([*pieces, "\n"]).alias("line")).to_series()
 
 

@@ -1,5 +1,6 @@
 """Columns to text: CSV fields, JSON strings and times, for whole columns at once."""
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -10,10 +11,9 @@ CSV_TIME = "%Y-%m-%d %H:%M:%S%.6fZ"
 JSON_TIME = "%Y-%m-%dT%H:%M:%S%.6f+00:00"
 Z_TIME = "%Y-%m-%dT%H:%M:%S%.6fZ"
 
-Piece = "str | pl.Expr"
-
 _SHORT = {"\b": r"\b", "\t": r"\t", "\n": r"\n", "\f": r"\f", "\r": r"\r", '"': r"\"", "\\": r"\\"}
 _JSON_ESCAPES = {chr(code): f"\\u{code:04x}" for code in range(32)} | _SHORT
+_NEEDS_QUOTES = r'[,"\r\n]'
 _NEEDS_JSON_ESCAPE = r'["\\\x00-\x1f]'
 
 
@@ -56,27 +56,45 @@ def times(column: "pl.Series", form: str) -> "pl.Series":
     return column.replace_strict(distinct, distinct.dt.strftime(form), return_dtype=pl.String)
 
 
-def csv_field(column: "pl.Series") -> "str | list[str | pl.Expr]":
+def csv_field(column: "pl.Series") -> "str | pl.Expr":
     """
-    A column of texts as CSV fields in quotes; a null is nothing at all.
+    A column of texts as CSV fields, all in quotes; a null is nothing at all.
 
     A column of one value is a plain text, which costs nothing per row.
     """
     import polars as pl
 
     if len(column) and constant(column):
-        value = column[0]
-        return "" if value is None else f'"{value.replace(chr(34), chr(34) * 2)}"'
-    field = pl.col(column.name)
+        return "" if column[0] is None else '"' + column[0].replace('"', '""') + '"'
+    field = concat(['"', _doubled(column), '"'])
+    return field.fill_null("") if column.null_count() else field
+
+
+def csv_text(column: "pl.Series") -> "pl.Expr":
+    """A column of texts as CSV fields, in quotes where they must be; a null is an empty field."""
+    import polars as pl
+
+    quoted = concat(['"', _doubled(column), '"'])
+    text = pl.lit(column)
+    return pl.when(text.str.contains(_NEEDS_QUOTES)).then(quoted).otherwise(text).fill_null("")
+
+
+def _doubled(column: "pl.Series") -> "pl.Expr":
+    import polars as pl
+
     if column.str.contains('"', literal=True).any():
-        field = field.str.replace_all('"', '""', literal=True)
-    if column.null_count():
-        return [pl.concat_str(pl.lit('"'), field, pl.lit('"')).fill_null("")]
-    return ['"', field, '"']
+        return pl.lit(column).str.replace_all('"', '""', literal=True)
+    return pl.lit(column)
+
+
+def json_text(text: str) -> str:
+    """One text as a JSON string, with its quotes."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def json_escaped(column: "pl.Series") -> "pl.Series":
     """Texts as they stand between the quotes of a JSON string, which stays UTF-8."""
+    import numpy as np
     import polars as pl
 
     odd = column.str.contains(_NEEDS_JSON_ESCAPE)
@@ -84,7 +102,6 @@ def json_escaped(column: "pl.Series") -> "pl.Series":
         return column
     rows = odd.arg_true()
     escaped = column.gather(rows).str.replace_many(list(_JSON_ESCAPES), list(_JSON_ESCAPES.values()))
-    table = pl.Series(column.name, pl.concat([column, escaped]))
-    # escaped texts stand at the end: take those instead of the plain ones
-    index = pl.int_range(len(column), eager=True).scatter(rows, len(column) + pl.int_range(len(rows), eager=True))
-    return table.gather(index)
+    index = np.arange(len(column))
+    index[rows] = len(column) + np.arange(len(rows))
+    return pl.concat([column, escaped], rechunk=True).gather(index)
