@@ -1,3 +1,65 @@
-"""A FollowTheMoney data lakehouse as a graph of Dagster assets."""
+"""
+A FollowTheMoney data lakehouse as a graph of Dagster assets.
+
+Example:
+    >>> from lakehouse_assets import Lake
+    >>> acme = Lake("data").dataset("acme")
+    >>> acme.import_files(["entities.ftm.json"], origin="leak")
+    >>> acme.make()
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from lakehouse_assets.errors import LakehouseError
+    from lakehouse_assets.lake import Dataset, Lake
+    from lakehouse_assets.operations import *  # noqa: F403
+
+_OPERATIONS = [
+    "DatasetJobOperation",
+    "DeleteJob",
+    "DeleteOperation",
+    "ExportDocumentsJob",
+    "ExportDocumentsOperation",
+    "ExportEntitiesJob",
+    "ExportEntitiesOperation",
+    "ExportIndexJob",
+    "ExportIndexOperation",
+    "ExportStatementsJob",
+    "ExportStatementsOperation",
+    "ExportStatisticsJob",
+    "ExportStatisticsOperation",
+    "ImportJob",
+    "ImportOperation",
+    "MakeJob",
+    "MakeOperation",
+    "MergeJob",
+    "MergeOperation",
+    "export_documents",
+    "export_entities",
+    "export_index",
+    "export_statements",
+    "export_statistics",
+    "make",
+    "merge",
+]
+
+# loaded when asked for, so that importing the package costs nothing
+_PLACES = {
+    "Lake": "lakehouse_assets.lake",
+    "Dataset": "lakehouse_assets.lake",
+    "LakehouseError": "lakehouse_assets.errors",
+    **dict.fromkeys(_OPERATIONS, "lakehouse_assets.operations"),
+}
+
+__all__ = sorted(_PLACES)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _PLACES:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    return getattr(import_module(_PLACES[name]), name)

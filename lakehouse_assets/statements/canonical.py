@@ -28,11 +28,24 @@ def sort_rows(frame: "pl.DataFrame") -> "pl.DataFrame":
     import polars as pl
 
     keys = [*s.ROW_ORDER, s.LAST_SEEN, s.DELETED_AT, s.SCHEMA, s.ORIGINAL_VALUE]
+    # each key costs, and most frames have one origin, and neither roles nor fragments nor tombstones
+    keys = [name for name in keys if not _is_constant(frame[name])]
     newest_first = [name in (s.LAST_SEEN, s.DELETED_AT) for name in keys]
     # a missing `deleted_at` means live, and a tombstone wins the tie: live rows go last
     last = [name == s.DELETED_AT for name in keys]
+    if not keys:
+        return frame
     order = frame.select(pl.arg_sort_by(*keys, descending=newest_first, nulls_last=last)).to_series()
     return frame[order]
+
+
+def _is_constant(column: "pl.Series") -> bool:
+    """Whether a column has one value; asked only of those that often do."""
+    if column.name not in (s.ORIGIN, s.ROLE, s.FRAGMENT, s.DELETED_AT, s.ORIGINAL_VALUE) or not len(column):
+        return False
+    if column.null_count() in (0, len(column)):
+        return column.null_count() > 0 or bool((column == column[0]).all())
+    return False
 
 
 def canonical_rows(frame: "pl.DataFrame", *, keep_deleted: bool = False) -> "pl.DataFrame":

@@ -79,7 +79,9 @@ class ValueCleaner:
         if not len(rest):
             return rows.with_columns(clean="value")
         known = self._cleaned(kind, rest)
-        table = pl.DataFrame({"value": rest, "clean": [known[value] for value in rest]}, schema_overrides={"clean": pl.String})
+        table = pl.DataFrame(
+            {"value": rest, "clean": [known[value] for value in rest]}, schema_overrides={"clean": pl.String}
+        )
         joined = rows.join(table, on="value", how="left", maintain_order="left")
         return joined.with_columns(clean=pl.when(same).then("value").otherwise("clean"))
 
@@ -98,9 +100,13 @@ class ValueCleaner:
     def _count(self, rejected: "pl.DataFrame", tally: Tally) -> None:
         if not len(rejected):
             return
-        for schema, prop, count in self._words.fields[rejected["field"]].group_by("schema", "prop").len().select(
-            "schema", "prop", "len"
-        ).iter_rows():
+        for schema, prop, count in (
+            self._words.fields[rejected["field"]]
+            .group_by("schema", "prop")
+            .len()
+            .select("schema", "prop", "len")
+            .iter_rows()
+        ):
             tally.rejected[f"{schema}.{prop}"] += count
 
 

@@ -33,8 +33,12 @@ class BadEntity(Exception):
     """Why a line is no entity; the message stands in the quarantine."""
 
 
-def read_entity(line: str) -> Entity:
-    """The entity of a line; BadEntity says what is wrong with it."""
+def read_entity(line: str, *, allow_nul: bool = True) -> Entity:
+    """
+    The entity of a line; BadEntity says what is wrong with it.
+
+    Values may hold NUL characters if somebody cleans them afterwards, and says so by `allow_nul`.
+    """
     try:
         data = json.loads(line, object_pairs_hook=_unique, parse_constant=_no_constant)
     except json.JSONDecodeError as exc:
@@ -46,7 +50,7 @@ def read_entity(line: str) -> Entity:
     return Entity(
         id=_text(data, "id", "no id"),
         schema=_text(data, "schema", _NO_SCHEMA),
-        properties=_properties(data),
+        properties=_properties(data, allow_nul=allow_nul),
         first_seen=_optional(data, "first_seen"),
         last_seen=_optional(data, "last_seen"),
         last_change=_optional(data, "last_change"),
@@ -118,7 +122,7 @@ def _optional(data: dict[str, object], key: str) -> str | None:
     return _text(data, key, "")
 
 
-def _properties(data: dict[str, object]) -> dict[str, list[str]]:
+def _properties(data: dict[str, object], *, allow_nul: bool) -> dict[str, list[str]]:
     if "properties" not in data and "statements" in data:
         raise BadEntity("the line lists statements; import a statement CSV instead")
     properties = data.get("properties") or {}
@@ -130,11 +134,13 @@ def _properties(data: dict[str, object]) -> dict[str, list[str]]:
         for value in values:
             if not isinstance(value, str):
                 raise BadEntity(f"a value of {name!r} is {_kind(value)}, not a text")
-            _unicode(value, name)
+            _unicode(value, name, allow_nul=allow_nul)
     return properties
 
 
-def _unicode(value: str, key: str) -> str:
+def _unicode(value: str, key: str, *, allow_nul: bool = False) -> str:
+    if "\0" in value and not allow_nul:
+        raise BadEntity(f"{key!r} holds a NUL character")
     try:
         value.encode()
     except UnicodeEncodeError as exc:
@@ -145,5 +151,12 @@ def _unicode(value: str, key: str) -> str:
 def _kind(value: object) -> str:
     if value is None:
         return "null"
-    names = {str: "a text", list: "a list", dict: "an object", bool: "true or false", int: "a number", float: "a number"}
+    names = {
+        str: "a text",
+        list: "a list",
+        dict: "an object",
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+    }
     return names[type(value)]

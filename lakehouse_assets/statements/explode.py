@@ -169,7 +169,10 @@ def _identified(
     )
     order = rows.select(pl.arg_sort_by("line", "id", maintain_order=True)).to_series()
     rows = rows[order]
-    return rows.filter((pl.col("id").ne_missing(pl.col("id").shift(1))) | (pl.col("line").ne_missing(pl.col("line").shift(1))))
+    return rows.filter(
+        (pl.col("id").ne_missing(pl.col("id").shift(1)))
+        | (pl.col("line").ne_missing(pl.col("line").shift(1)))
+    )
 
 
 def _base_rows(
@@ -189,9 +192,7 @@ def _base_rows(
     ids = rows["id"].to_arrow(compat_level=pl.CompatLevel.oldest()).cast(pa.string())
     joined = pc.binary_join(pa.ListArray.from_arrays(offsets.to_arrow(), ids), "")
     checksums = sha1(con, pl.select(pl.concat_str(entities["schema"], pl.Series(joined))).to_series())
-    keys = pl.concat_str(
-        pl.lit(f"{stamp.dataset}."), entities["id"], pl.lit(f".{s.BASE_PROP}."), checksums
-    )
+    keys = pl.concat_str(pl.lit(f"{stamp.dataset}."), entities["id"], pl.lit(f".{s.BASE_PROP}."), checksums)
     return pl.DataFrame(
         {
             "rank": entities["rank"],
@@ -215,9 +216,15 @@ def _filled(
     at = rows["line"]
     # the base row has no field: any will do, its cells are replaced
     fields = words.fields.select("prop", "prop_type")[rows["field"].clip(0)]
-    buckets = entities.select("schema").join(words.schemata, on="schema", how="left", maintain_order="left")["bucket"]
+    buckets = entities.select("schema").join(words.schemata, on="schema", how="left", maintain_order="left")[
+        "bucket"
+    ]
     shared = entities.select("schema", "origin", "role", "fragment", "last_seen")[at]
-    first_seen = pl.when(base).then(entities["base_first_seen"].gather(at)).otherwise(entities["first_seen"].gather(at))
+    first_seen = (
+        pl.when(base)
+        .then(entities["base_first_seen"].gather(at))
+        .otherwise(entities["first_seen"].gather(at))
+    )
     entity_ids = entities["id"].gather(at)
     frame = shared.with_columns(
         rows["id"],

@@ -97,8 +97,10 @@ def stage_entities(
                 sorter.add(found.table)
         done = 0
         for table in sorter.blocks():
-            entities = parse(table, con, on_bad)
-            rows = explode(entities, con, stamp=stamp, words=words, cleaner=cleaner, tally=tally, on_bad=on_bad)
+            entities = parse(table, con, on_bad, allow_nul=not trusted)
+            rows = explode(
+                entities, con, stamp=stamp, words=words, cleaner=cleaner, tally=tally, on_bad=on_bad
+            )
             rows = revive(rows)
             staging.write(rows)
             result.rows += len(rows)
@@ -117,6 +119,6 @@ def connect() -> "duckdb.DuckDBPyConnection":
     """A DuckDB of our own that keeps the order of rows and never touches the disk."""
     import duckdb
 
-    return duckdb.connect(config={"preserve_insertion_order": "true", "autoinstall_known_extensions": "false"})
-
-
+    return duckdb.connect(
+        config={"preserve_insertion_order": "true", "autoinstall_known_extensions": "false"}
+    )

@@ -1,15 +1,15 @@
 """Lines of JSON from files and streams, in blocks: decompressed, numbered, and sorted by entity id."""
 
-import bz2
-import gzip
 import io
 import sys
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from lakehouse_assets.errors import InvalidData, NotFound, StorageError
+from lakehouse_assets.storage.compression import decompressing
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,6 +21,7 @@ MAX_LINE = 64 << 20
 
 _READ = 8 << 20
 _LINE_BITS = 40
+_MAGIC = {b"\x1f\x8b": ".gz", b"BZh": ".bz2", b"\x28\xb5\x2f\xfd": ".zst"}
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -88,45 +89,38 @@ def read_blocks(sources: Sequence[Source], on_bad: OnBad, on_bytes: Callable[[in
     for number, source in enumerate(sources):
         try:
             with source.open() as raw:
-                stream = _decompress(cast(io.BufferedReader, raw), source.name)
-                yield from _read(stream, number, on_bad, on_bytes)
+                stream = _decompress(cast(io.BufferedReader, raw))
+                blocks = _read(stream, number, on_bad, on_bytes)
+                while (block := _next(blocks, source)) is not None:
+                    yield block
         except PermissionError as exc:
             msg = f"cannot read {source.name}: {exc.strerror}"
             raise StorageError(msg) from exc
-        except (EOFError, gzip.BadGzipFile, OSError, RuntimeError) as exc:
-            msg = f"cannot read {source.name}: {exc}"
-            raise InvalidData(msg) from exc
 
 
-def _decompress(raw: io.BufferedReader, name: str) -> BinaryIO:
+def _next(blocks: Iterator[Block], source: Source) -> Block | None:
+    """The next block; InvalidData when the file turns out to be damaged."""
+    try:
+        return next(blocks, None)
+    except _damages() as exc:
+        msg = f"cannot read {source.name}: {exc}; nothing was imported"
+        raise InvalidData(msg) from exc
+
+
+def _decompress(raw: io.BufferedReader) -> BinaryIO:
     """The plain bytes behind gzip, zstandard or bzip2, told apart by their first bytes."""
     head = raw.peek(4)[:4] if hasattr(raw, "peek") else b""
-    if head[:2] == b"\x1f\x8b":
-        return cast(BinaryIO, gzip.GzipFile(fileobj=raw))
-    if head[:3] == b"BZh":
-        return cast(BinaryIO, bz2.BZ2File(raw))
-    if head == b"\x28\xb5\x2f\xfd":
-        import zstandard
-
-        return cast(BinaryIO, _ZstdReader(zstandard.ZstdDecompressor().stream_reader(raw), name))
+    for magic, suffix in _MAGIC.items():
+        if head.startswith(magic):
+            return decompressing(raw, suffix)
     return raw
 
 
-class _ZstdReader(io.RawIOBase):
-    """Reads zstandard, and says which file is damaged."""
+def _damages() -> tuple[type[Exception], ...]:
+    """What reading damaged compressed data raises."""
+    import zstandard
 
-    def __init__(self, reader: BinaryIO, name: str) -> None:
-        self._reader = reader
-        self._name = name
-
-    def read(self, size: int = -1) -> bytes:
-        import zstandard
-
-        try:
-            return self._reader.read(size)
-        except zstandard.ZstdError as exc:
-            msg = f"damaged zstandard data: {exc}"
-            raise EOFError(msg) from exc
+    return (EOFError, OSError, zlib.error, zstandard.ZstdError)
 
 
 def _read(
@@ -163,9 +157,7 @@ def _too_long() -> str:
     return f"the line is longer than {MAX_LINE >> 20} MB"
 
 
-def _block(
-    text: bytes, file_number: int, lines_before: int, on_bad: OnBad
-) -> "Iterator[Block]":
+def _block(text: bytes, file_number: int, lines_before: int, on_bad: OnBad) -> "Iterator[Block]":
     """A block of whole lines; returns how many lines there are up to its end."""
     import numpy as np
     import pyarrow as pa

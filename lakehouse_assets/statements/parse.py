@@ -37,7 +37,8 @@ SELECT position, id, e.schema AS schema, map_keys(e.properties) AS props, map_va
        coalesce(to_json(e.id) = f[1] AND to_json(e.schema) = f[2] AND e.id <> '' AND e.schema <> ''
                 AND (f[3] IS NULL OR to_json(e.properties) = f[3]), false)
        AND NOT regexp_matches(coalesce(f[3]::VARCHAR, ''), '[\\[,:]null[\\],}}]')
-       AND (f[3] IS NOT NULL OR NOT contains(line, '"statements"')) AS whole
+       AND (f[3] IS NOT NULL OR NOT contains(line, '"statements"'))
+       AND NOT contains(line, '\\u0000') AS whole
 FROM (SELECT position, id, line, from_json(line, '{_TYPED}') AS e, json_extract(line, {_PATHS}) AS f FROM given)
 """
 
@@ -73,9 +74,11 @@ def identify(block: Block, con: "duckdb.DuckDBPyConnection", on_bad: OnBad) -> I
     return Identified(given.append_column("id", plain), stripped)
 
 
-def parse(table: "pa.Table", con: "duckdb.DuckDBPyConnection", on_bad: OnBad) -> "pl.DataFrame":
+def parse(
+    table: "pa.Table", con: "duckdb.DuckDBPyConnection", on_bad: OnBad, *, allow_nul: bool = True
+) -> "pl.DataFrame":
     """
-    The entities of identified lines, one row each, in their order.
+    The entities of identified lines, one row each, in their order. Without `allow_nul`, values that hold a NUL are bad.
 
     Columns: position, id, schema, props (list of names), values (list of lists of texts), first_seen, last_seen,
     last_change (microseconds, UTC, null when not given), origin, role, fragment (null when not given).
@@ -95,7 +98,7 @@ def parse(table: "pa.Table", con: "duckdb.DuckDBPyConnection", on_bad: OnBad) ->
     if not unclear.any():
         return frame
     lines = pl.DataFrame(table).join(frame.filter(unclear).select("position"), on="position", how="semi")
-    exact = _exactly(lines, frame.schema, on_bad)
+    exact = _exactly(lines, frame.schema, on_bad, allow_nul=allow_nul)
     return pl.concat([frame.filter(~unclear), exact]).sort("id", "position")
 
 
@@ -135,14 +138,14 @@ def _verdict(line: str) -> str:
     return "not JSON"
 
 
-def _exactly(lines: "pl.DataFrame", schema: "pl.Schema", on_bad: OnBad) -> "pl.DataFrame":
+def _exactly(lines: "pl.DataFrame", schema: "pl.Schema", on_bad: OnBad, *, allow_nul: bool) -> "pl.DataFrame":
     """What the exact reader makes of lines (position, id, line), in the shape of the fast one."""
     import polars as pl
 
     rows: list[dict[str, object]] = []
     for position, id, line in lines.select("position", "id", "line").iter_rows():
         try:
-            entity = read_entity(line)
+            entity = read_entity(line, allow_nul=allow_nul)
             times = {name: read_time(getattr(entity, name), name) for name in TIMES}
         except BadEntity as exc:
             on_bad(BadLine(position, str(exc), line.encode()))
@@ -172,7 +175,9 @@ def _texts(column: "pl.Series") -> "tuple[pl.Series, pl.Series]":
             meanings[text] = one_of(json.loads(text), column.name)
         except BadEntity:
             broken.append(text)
-    values = column.replace_strict(list(meanings), list(meanings.values()), default=None, return_dtype=pl.String)
+    values = column.replace_strict(
+        list(meanings), list(meanings.values()), default=None, return_dtype=pl.String
+    )
     return values, column.is_in(broken).fill_null(False)
 
 

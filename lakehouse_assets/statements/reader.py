@@ -117,7 +117,17 @@ class Reader:
         files = snapshot.of(partition) if snapshot else []
         yield from self._ranges(files, columns, clean=False, tombstones=True, keep=True)
 
-    def _between(self, files: Sequence[DataFile], first: str, last: str, columns: Sequence[str]) -> "pl.DataFrame":
+    def raw_rows(self, partition: Partition, columns: Sequence[str]) -> "Iterator[pl.DataFrame]":
+        """Every row of one partition as it lies there, by ranges of entity ids."""
+        snapshot = self.table.snapshot()
+        files = snapshot.of(partition) if snapshot else []
+        with open_parts(self.table.location, files, self.footers, self._temp_directory) as parts:
+            for wanted in plan(parts):
+                yield read(wanted, columns)
+
+    def _between(
+        self, files: Sequence[DataFile], first: str, last: str, columns: Sequence[str]
+    ) -> "pl.DataFrame":
         """All rows of entities from `first` to `last`, found by the bounds of files and row groups."""
         import polars as pl
 
@@ -150,7 +160,9 @@ class Reader:
             with open_parts(self.table.location, files, self.footers, self._temp_directory) as parts:
                 for wanted in plan(parts, 8 * RANGE_ROWS):
                     ids = read(wanted, [s.ENTITY_ID, s.BUCKET]).unique()
-                    found.extend(ids.filter(pl.col(s.ENTITY_ID).is_duplicated())[s.ENTITY_ID].unique().to_list())
+                    found.extend(
+                        ids.filter(pl.col(s.ENTITY_ID).is_duplicated())[s.ENTITY_ID].unique().to_list()
+                    )
         return sorted(found)
 
     def _scan(

@@ -137,7 +137,13 @@ class _FileWriter:
         self._parquet.close()
         self._stack.close()
         return StagedFile(
-            self._key, self._partition, self._rows, self._sink.size, self._first or "", self._last, self._tombstones
+            self._key,
+            self._partition,
+            self._rows,
+            self._sink.size,
+            self._first or "",
+            self._last,
+            self._tombstones,
         )
 
     def abort(self) -> None:

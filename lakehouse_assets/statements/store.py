@@ -217,7 +217,10 @@ class StatementStore:
     @contextmanager
     def _staging(self) -> Iterator[Staging]:
         """A place for new files, marked so that no clean-up takes them for left-overs."""
-        with self._leases.mark(layout.STAGING, {"table": layout.STATEMENTS_TABLE}), Staging(self.table.location) as staging:
+        with (
+            self._leases.mark(layout.STAGING, {"table": layout.STATEMENTS_TABLE}),
+            Staging(self.table.location) as staging,
+        ):
             yield staging
 
     def _append(self, files: Sequence[StagedFile]) -> None:
@@ -250,7 +253,9 @@ class Revival:
         self._reader = store.reader
         self._now = now
         snapshot = store.table.snapshot()
-        self._snapshot = snapshot if snapshot and any(file.tombstones != 0 for file in snapshot.files) else None
+        self._snapshot = (
+            snapshot if snapshot and any(file.tombstones != 0 for file in snapshot.files) else None
+        )
 
     def revive(self, rows: "pl.DataFrame") -> "pl.DataFrame":
         """The rows with a newer `last_seen` where a tombstone has a later one than they."""
@@ -273,5 +278,7 @@ class Revival:
             hidden = pl.col("stone").is_not_null() & (pl.col(s.LAST_SEEN) <= pl.col("stone"))
             now = pl.lit(self._now).cast(pl.Datetime("us", "UTC"))
             later = pl.max_horizontal(now, pl.col("stone") + _TICK)
-            rows = rows.with_columns(pl.when(hidden).then(later).otherwise(s.LAST_SEEN).alias(s.LAST_SEEN)).drop("stone")
+            rows = rows.with_columns(
+                pl.when(hidden).then(later).otherwise(s.LAST_SEEN).alias(s.LAST_SEEN)
+            ).drop("stone")
         return rows.select(s.COLUMNS)

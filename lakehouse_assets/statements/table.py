@@ -99,7 +99,11 @@ class StagedFile:
             "maxValues": {s.ENTITY_ID: self.last},
             "nullCount": {s.ENTITY_ID: 0, s.DELETED_AT: self.rows - self.tombstones},
         }
-        values = {"shard": self.partition.shard, "bucket": self.partition.bucket, "origin": self.partition.origin}
+        values = {
+            "shard": self.partition.shard,
+            "bucket": self.partition.bucket,
+            "origin": self.partition.origin,
+        }
         now = int(time.time() * 1000)
         return AddAction(self.key, self.size, values, now, True, json.dumps(stats))
 
@@ -178,7 +182,11 @@ class StatementTable:
                 True,
                 now,
                 file.size,
-                {"shard": file.partition.shard, "bucket": file.partition.bucket, "origin": file.partition.origin},
+                {
+                    "shard": file.partition.shard,
+                    "bucket": file.partition.bucket,
+                    "origin": file.partition.origin,
+                },
             )
             for file in read
         ]
@@ -218,7 +226,9 @@ class StatementTable:
         data = self._dataset.read_or_none(layout.TABLE_CONTENT)
         return str(json.loads(data)["content_version"]) if data else None
 
-    def _commit(self, actions: "list[AddAction | RemoveAction]", metadata: Mapping[str, str], *, tries: int) -> int:
+    def _commit(
+        self, actions: "list[AddAction | RemoveAction]", metadata: Mapping[str, str], *, tries: int
+    ) -> int:
         from deltalake import CommitProperties
         from deltalake.exceptions import CommitFailedError
 

@@ -35,7 +35,9 @@ class Vocabulary:
         import polars as pl
 
         width = len(self.prop_type.categories)
-        schemata = schema.cast(self.schema_type, strict=False).to_physical().cast(pl.Int64).fill_null(-1).to_numpy()
+        schemata = (
+            schema.cast(self.schema_type, strict=False).to_physical().cast(pl.Int64).fill_null(-1).to_numpy()
+        )
         props = prop.cast(self.prop_type, strict=False).to_physical().cast(pl.Int64).fill_null(-1).to_numpy()
         known = (schemata >= 0) & (props >= 0)
         rows = np.full(len(schemata), UNKNOWN, dtype=np.int32)

@@ -1,0 +1,388 @@
+"""A lake of datasets: the way in for scripts, the command line and Dagster."""
+
+import logging
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+
+from lakehouse_assets import layout
+from lakehouse_assets.errors import Conflict, InvalidData, NotFound
+from lakehouse_assets.exports.registry import EXPORTS
+from lakehouse_assets.exports.statements_csv import HEADER, render_statements
+from lakehouse_assets.model.dataset import DatasetConfig
+from lakehouse_assets.model.names import check_dataset_name, is_dataset_name
+from lakehouse_assets.model.pipeline import PipelineConfig
+from lakehouse_assets.operations import (
+    DeleteJob,
+    DeleteOperation,
+    ExportJob,
+    ImportJob,
+    ImportOperation,
+    MakeJob,
+    MakeOperation,
+    MergeJob,
+    MergeOperation,
+)
+from lakehouse_assets.operations.catalog import CatalogResult, catalog_freshness, export_catalog
+from lakehouse_assets.operations.checks import CheckResult, check_names, count_entities, run_check
+from lakehouse_assets.operations.entities import Entities
+from lakehouse_assets.operations.exports import OPERATIONS
+from lakehouse_assets.operations.freshness import Freshness, config_digest, freshness_of
+from lakehouse_assets.operations.repositories import Progress, Repositories
+from lakehouse_assets.settings import Settings, get_settings
+from lakehouse_assets.statements import schema as s
+from lakehouse_assets.statements.lines import Source
+from lakehouse_assets.statements.store import StatementStore
+from lakehouse_assets.storage.holders import Holder
+from lakehouse_assets.storage.jobs import Jobs
+from lakehouse_assets.storage.leases import Leases
+from lakehouse_assets.storage.location import Location
+from lakehouse_assets.storage.records import Records
+from lakehouse_assets.storage.tags import Tags
+from lakehouse_assets.storage.versions import Versions
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class DatasetStatus:
+    """A dataset at one glance; `lease` names everybody who holds a lock."""
+
+    dataset: str
+    entities: int
+    statements: int
+    content_version: str
+    dirty_partitions: list[str]
+    journal_rows: int
+    artifacts: Mapping[str, Freshness]
+    lease: list[Holder]
+
+
+class Lake:
+    """
+    A folder of datasets, on local disk or an object store.
+
+    Example:
+        >>> lake = Lake("data")
+        >>> acme = lake.create_dataset("acme", title="Acme leak")
+        >>> acme.import_files(["entities.ftm.json"]).entities
+        344
+        >>> acme.make().artifacts["entities"]["rows"]
+        344
+    """
+
+    def __init__(
+        self, uri: str | Path | None = None, storage_options: Mapping[str, str] | None = None
+    ) -> None:
+        """The lake at a path or URL, by default that of the settings (LAKEHOUSE_URI)."""
+        self.settings: Settings = get_settings()
+        self.location = Location(uri or self.settings.uri, storage_options)
+
+    @property
+    def uri(self) -> str:
+        """Where the lake lies."""
+        return self.location.uri
+
+    def datasets(self) -> list[str]:
+        """The names of all datasets: the folders that have a config.yml."""
+        return [
+            name
+            for name in self.location.folders()
+            if is_dataset_name(name) and self.location.exists(f"{name}/{layout.CONFIG}")
+        ]
+
+    def dataset(self, name: str) -> "Dataset":
+        """A dataset by its name; NotFound when there is none."""
+        check_dataset_name(name)
+        if not self.location.exists(f"{name}/{layout.CONFIG}"):
+            msg = f"no dataset {name!r} in {self.uri}; make one with `lakehouse dataset create {name}`"
+            raise NotFound(msg)
+        return Dataset(self, name)
+
+    def create_dataset(self, name: str, **config: object) -> "Dataset":
+        """A new dataset with a config.yml; Conflict when there is one of that name."""
+        check_dataset_name(name)
+        if self.location.exists(f"{name}/{layout.CONFIG}"):
+            msg = f"the dataset {name!r} is there already in {self.uri}"
+            raise Conflict(msg)
+        return Dataset.create(name, lake=self, **config)
+
+    def make(
+        self, names: Sequence[str] | None = None, *, force: bool = False, progress: Progress | None = None
+    ) -> dict[str, MakeJob]:
+        """Make datasets, by default all, one after the other, and the catalogue at the end."""
+        found = {}
+        for name in self.datasets() if names is None else names:
+            found[name] = self.dataset(name).make(force=force, progress=progress, catalog=False)
+        self.export_catalog(force=force)
+        return found
+
+    def export_catalog(self, *, force: bool = False) -> CatalogResult:
+        """Write the lake's index.json from the indexes of its datasets, unless it is fresh."""
+        return export_catalog(self.location, self.datasets(), force=force)
+
+    def catalog_freshness(self) -> Freshness:
+        """The state of the lake's index.json."""
+        return catalog_freshness(self.location, self.datasets())
+
+    def __repr__(self) -> str:
+        return f"<Lake({self.uri})>"
+
+
+class Dataset:
+    """
+    One dataset of a lake: its statements, its exports, and what is known about it.
+
+    Example:
+        >>> acme = Lake("data").dataset("acme")
+        >>> acme.status().dirty_partitions
+        ['0/thing/bulk']
+        >>> acme.merge().partitions
+        ['0/thing/bulk']
+    """
+
+    def __init__(self, lake: Lake, name: str) -> None:
+        """Use `Lake.dataset`, which checks that it is there."""
+        self.lake = lake
+        self.name = check_dataset_name(name)
+        self.location = lake.location / name
+        settings = lake.settings
+        self.tags = Tags(self.location)
+        self.versions = Versions(self.location, self.tags)
+        self.records = Records(self.location)
+        self.jobs = Jobs(self.location)
+        self.leases = Leases(
+            self.location, timeout=settings.lock_timeout, lease_seconds=settings.lease_seconds
+        )
+
+    @classmethod
+    def create(cls, name: str, *, lake: Lake | None = None, **config: object) -> "Dataset":
+        """A new dataset in a lake, by default that of the settings."""
+        dataset = cls(lake or Lake(), name)
+        made = DatasetConfig.make(name, **{**config, "uri": dataset.uri})
+        dataset.versions.make(layout.CONFIG, made)
+        log.info("made the dataset %s", dataset.uri)
+        return dataset
+
+    @property
+    def uri(self) -> str:
+        """Where the dataset lies."""
+        return self.location.uri
+
+    @property
+    def config(self) -> DatasetConfig:
+        """What config.yml says now."""
+        place = self.location.url(layout.CONFIG)
+        return DatasetConfig.load(self.location.read(layout.CONFIG), place, uri=self.uri)
+
+    def configure(self, **changes: object) -> DatasetConfig:
+        """Change config.yml: filled values replace, lists are united, mappings are merged."""
+        config = self.config.merge(**changes)
+        if config.name != self.name:
+            msg = f"a dataset cannot be renamed ({self.name!r} to {config.name!r}): its statements' ids hold the name"
+            raise InvalidData(msg)
+        if config.shards != self.config.shards and self.statements.table.exists():
+            msg = f"{self.name} has statements, so its number of shards cannot change any more"
+            raise InvalidData(msg)
+        self.versions.make(layout.CONFIG, config)
+        return config
+
+    @property
+    def pipeline(self) -> PipelineConfig:
+        """What pipeline.yml says now; the defaults without one."""
+        data = self.location.read_or_none(layout.PIPELINE)
+        return PipelineConfig.load(data or b"", self.location.url(layout.PIPELINE))
+
+    @cached_property
+    def statements(self) -> StatementStore:
+        """The statement store."""
+        return StatementStore(
+            self.location,
+            dataset=self.name,
+            settings=self.lake.settings,
+            leases=self.leases,
+            tags=self.tags,
+            shards=self.config.shards,
+        )
+
+    @cached_property
+    def entities(self) -> Entities:
+        """The entities: `get`, `query`, `add_many`, `get_statistics`."""
+        return Entities(self.statements, self.name, self._import_source)
+
+    @property
+    def repositories(self) -> Repositories:
+        """The parts that operations work on."""
+        return Repositories(
+            name=self.name,
+            location=self.location,
+            settings=self.lake.settings,
+            config=lambda: self.config,
+            entities=self.entities,
+            tags=self.tags,
+            versions=self.versions,
+            records=self.records,
+            jobs=self.jobs,
+            leases=self.leases,
+        )
+
+    def import_files(
+        self,
+        files: Sequence[str | Path],
+        *,
+        origin: str = s.DEFAULT_ORIGIN,
+        trusted: bool = False,
+        strict: bool = False,
+        override_origin: bool = False,
+        role: str | None = None,
+        last_seen: datetime | None = None,
+        progress: Progress | None = None,
+    ) -> ImportJob:
+        """
+        Import entities from files of JSON lines (`-` is stdin), in one commit.
+
+        Values are cleaned unless the files are `trusted`. Bad lines are kept in the quarantine and counted in
+        `errors`; with `strict` the first one ends the import, and nothing is written.
+        """
+        job = ImportJob.make(
+            dataset=self.name,
+            files=[str(file) for file in files],
+            origin=origin,
+            mode="trusted" if trusted else "safe",
+            strict=strict,
+            override_origin=override_origin,
+            role=role,
+            last_seen=last_seen,
+        )
+        return ImportOperation(job, repositories=self.repositories, progress=progress).run()
+
+    def delete(self, ids: Collection[str], *, origin: str | None = None) -> DeleteJob:
+        """Delete entities, of all origins or one; `missing` names those that were not there."""
+        job = DeleteJob.make(dataset=self.name, ids=sorted(set(ids)), origin=origin)
+        return DeleteOperation(job, repositories=self.repositories).run()
+
+    def get(self, ids: Collection[str]) -> dict[str, bytes]:
+        """Entities by id, each as a line of JSON like those of entities.ftm.json; missing ones are left out."""
+        return self.entities.get_json(ids)
+
+    def query(
+        self,
+        *,
+        schema: str | None = None,
+        where: Mapping[str, str] | None = None,
+        origin: str | None = None,
+        bucket: str | None = None,
+        changed_since: datetime | None = None,
+        limit: int | None = None,
+    ) -> Iterator[bytes]:
+        """Entities that fit all that is asked, each as a line of JSON."""
+        found = self.entities.query_json(
+            schema=schema, where=where, origin=origin, bucket=bucket, changed_since=changed_since
+        )
+        for number, line in enumerate(found):
+            if limit is not None and number >= limit:
+                return
+            yield line
+
+    def statements_csv(self, ids: Collection[str] | None = None) -> Iterator[bytes]:
+        """Blocks of a statements.csv: of some entities, or of all."""
+        yield HEADER
+        reader = self.statements.reader
+        for rows in reader.scan() if ids is None else [reader.entities(ids)]:
+            yield "".join(render_statements(rows)).encode()
+
+    def export(
+        self,
+        name: str,
+        *,
+        force: bool = False,
+        update_index: bool = True,
+        progress: Progress | None = None,
+    ) -> ExportJob:
+        """
+        Write one export unless it is fresh: statements, entities, documents, statistics or index.
+
+        An index that lists it is written again, unless `update_index` is off because the caller does so later.
+        """
+        if name not in OPERATIONS:
+            msg = f"no export {name!r}; there are {', '.join(OPERATIONS)}"
+            raise InvalidData(msg)
+        job, operation = OPERATIONS[name]
+        step = operation(job.make(dataset=self.name), repositories=self.repositories, progress=progress)
+        done: ExportJob = step.run(force=force, update_index=update_index)
+        return done
+
+    def make(self, *, force: bool = False, progress: Progress | None = None, catalog: bool = True) -> MakeJob:
+        """Write every export that is not fresh, then the index, then the lake's catalogue."""
+        job = MakeJob.make(dataset=self.name)
+        done = MakeOperation(job, repositories=self.repositories, progress=progress).run(force=force)
+        if catalog:
+            self.lake.export_catalog()
+        return done
+
+    def merge(self, *, force: bool = False, progress: Progress | None = None) -> MergeJob:
+        """Rewrite the partitions that a merge would change; answers stay the same."""
+        job = MergeJob.make(dataset=self.name)
+        return MergeOperation(job, repositories=self.repositories, progress=progress).run(force=force)
+
+    def content_version(self) -> str:
+        """The version of what reads answer; merges leave it as it is."""
+        return self.statements.content_version()
+
+    def config_digest(self) -> str:
+        """The SHA-256 of config.yml."""
+        return config_digest(self.repositories)
+
+    def freshness(self, name: str) -> Freshness:
+        """The state of an export, and why it is stale."""
+        return freshness_of(EXPORTS[name], self.repositories)
+
+    def status(self) -> DatasetStatus:
+        """Counts, freshness of all exports, partitions to merge, and locks."""
+        parts = self.repositories
+        version = self.content_version()
+        artifacts = {
+            name: freshness_of(export, parts, content_version=version) for name, export in EXPORTS.items()
+        }
+        entities, statements = artifacts["entities"], artifacts["statements"]
+        states = self.statements.reader.partitions()
+        reader = self.statements.reader
+        return DatasetStatus(
+            dataset=self.name,
+            entities=entities.rows if entities.fresh and entities.rows is not None else count_entities(parts),
+            statements=statements.rows
+            if statements.fresh and statements.rows is not None
+            else sum(len(rows) for rows in reader.scan([s.ENTITY_ID])),
+            content_version=version,
+            dirty_partitions=[str(state.partition) for state in states if self.statements.is_dirty(state)],
+            journal_rows=0,
+            artifacts=artifacts,
+            lease=self.holders(),
+        )
+
+    def check(self, asset: str, check: str) -> CheckResult:
+        """One check of one asset."""
+        return run_check(self.repositories, asset, check)
+
+    def checks(self) -> list[CheckResult]:
+        """All checks of all assets."""
+        return [run_check(self.repositories, asset, check) for asset, check in check_names()]
+
+    def holders(self) -> list[Holder]:
+        """Everybody who holds a lease on the dataset now."""
+        return self.leases.holders()
+
+    def unlock(self) -> list[Holder]:
+        """Break every lease, whoever holds it; returns who held one."""
+        return self.leases.break_all()
+
+    def _import_source(self, source: Source, origin: str) -> int:
+        job = ImportJob.make(dataset=self.name, files=[source.name], origin=origin)
+        operation = ImportOperation(job, repositories=self.repositories)
+        operation.sources = [source]
+        return operation.run().entities
+
+    def __repr__(self) -> str:
+        return f"<Dataset({self.uri})>"

@@ -1,0 +1,59 @@
+"""Operations: what can be done with a dataset, with their jobs and the decision whether there is anything to do."""
+
+from lakehouse_assets.operations.base import DatasetJobOperation
+from lakehouse_assets.operations.deletes import DeleteJob, DeleteOperation
+from lakehouse_assets.operations.exports import (
+    ExportDocumentsJob,
+    ExportDocumentsOperation,
+    ExportEntitiesJob,
+    ExportEntitiesOperation,
+    ExportIndexJob,
+    ExportIndexOperation,
+    ExportJob,
+    ExportStatementsJob,
+    ExportStatementsOperation,
+    ExportStatisticsJob,
+    ExportStatisticsOperation,
+)
+from lakehouse_assets.operations.factories import (
+    export_documents,
+    export_entities,
+    export_index,
+    export_statements,
+    export_statistics,
+    make,
+    merge,
+)
+from lakehouse_assets.operations.imports import ImportJob, ImportOperation
+from lakehouse_assets.operations.make import MakeJob, MakeOperation
+from lakehouse_assets.operations.merges import MergeJob, MergeOperation
+
+__all__ = [
+    "DatasetJobOperation",
+    "DeleteJob",
+    "DeleteOperation",
+    "ExportDocumentsJob",
+    "ExportDocumentsOperation",
+    "ExportEntitiesJob",
+    "ExportEntitiesOperation",
+    "ExportIndexJob",
+    "ExportIndexOperation",
+    "ExportJob",
+    "ExportStatementsJob",
+    "ExportStatementsOperation",
+    "ExportStatisticsJob",
+    "ExportStatisticsOperation",
+    "ImportJob",
+    "ImportOperation",
+    "MakeJob",
+    "MakeOperation",
+    "MergeJob",
+    "MergeOperation",
+    "export_documents",
+    "export_entities",
+    "export_index",
+    "export_statements",
+    "export_statistics",
+    "make",
+    "merge",
+]

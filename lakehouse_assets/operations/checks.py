@@ -1,0 +1,217 @@
+"""Checks that read the lake, and say what they found with numbers."""
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from lakehouse_assets import layout
+from lakehouse_assets.errors import InvalidData
+from lakehouse_assets.exports.registry import EXPORTS
+from lakehouse_assets.operations.freshness import Freshness, freshness_of, path_of
+from lakehouse_assets.operations.repositories import Repositories
+from lakehouse_assets.statements import schema as s
+from lakehouse_assets.statements.table import Partition
+from lakehouse_assets.storage.compression import decompressing
+
+Severity = Literal["WARN", "ERROR"]
+Metadata = Mapping[str, int | float | str]
+
+STATEMENTS = "statements"
+_BLOCK = 4 << 20
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What a check of an asset found; `metadata` has the numbers that it compared."""
+
+    asset: str
+    check: str
+    passed: bool
+    severity: Severity
+    metadata: Metadata = field(default_factory=dict)
+
+
+def check_names() -> list[tuple[str, str]]:
+    """Every (asset, check) there is, in the order of the assets."""
+    names = [(STATEMENTS, "is_latest"), (STATEMENTS, "canonical")]
+    for export in EXPORTS.values():
+        names += [(export.asset, check) for check in ("is_latest", "intact", "reconciles")]
+    return names
+
+
+def run_check(parts: Repositories, asset: str, check: str) -> CheckResult:
+    """Run one check; InvalidData when there is none of that name."""
+    if (asset, check) not in check_names():
+        msg = f"no check {check!r} on {asset!r}; there are " + ", ".join(
+            "/".join(pair) for pair in check_names()
+        )
+        raise InvalidData(msg)
+    if asset == STATEMENTS:
+        passed, metadata = _STATEMENT_CHECKS[check](parts)
+    else:
+        name = next(export.name for export in EXPORTS.values() if export.asset == asset)
+        passed, metadata = _EXPORT_CHECKS[check](parts, name)
+    severity: Severity = "WARN" if check == "is_latest" else "ERROR"
+    return CheckResult(asset, check, passed, severity, metadata)
+
+
+def _statements_are_latest(parts: Repositories) -> tuple[bool, Metadata]:
+    """Whether everything that was written has reached the store."""
+    written, flushed = parts.tags.get(layout.TAG_JOURNAL_UPDATED), parts.tags.get(layout.TAG_JOURNAL_FLUSHED)
+    passed = written is None or (flushed is not None and flushed >= written)
+    return passed, {
+        "content_version": parts.store.content_version(),
+        "journal_written": written.isoformat() if written else "never",
+        "journal_flushed": flushed.isoformat() if flushed else "never",
+    }
+
+
+def _statements_are_canonical(parts: Repositories) -> tuple[bool, Metadata]:
+    """Whether no partition that counts as merged has two live rows of one origin, id, role and fragment."""
+    states = parts.store.reader.partitions()
+    doubled = sum(_doubled(parts, state.partition) for state in states if state.canonical)
+    return doubled == 0, {
+        "partitions": len(states),
+        "dirty_partitions": sum(parts.store.is_dirty(state) for state in states),
+        "rows": sum(state.rows for state in states),
+        "doubled_rows": doubled,
+    }
+
+
+def _doubled(parts: Repositories, partition: Partition) -> int:
+    import polars as pl
+
+    key = [s.ID, s.ROLE, s.FRAGMENT]
+    found = 0
+    for rows in parts.store.reader.raw_rows(partition, [*key, s.DELETED_AT]):
+        live = rows.filter(pl.col(s.DELETED_AT).is_null())
+        found += len(live) - len(live.unique(key))
+    return found
+
+
+def _is_latest(parts: Repositories, name: str) -> tuple[bool, Metadata]:
+    state = freshness_of(EXPORTS[name], parts)
+    return state.fresh, {
+        "why": state.why,
+        "made_from": json.dumps(dict(state.made_from)),
+        "current": json.dumps(dict(state.current)),
+        "written_at": state.written_at.isoformat() if state.written_at else "never",
+    }
+
+
+def _is_intact(parts: Repositories, name: str) -> tuple[bool, Metadata]:
+    """Whether the bytes on disk are those that were written, and those that an index lists."""
+    export = EXPORTS[name]
+    record, path = parts.records.get(export.target), path_of(export, parts)
+    if not parts.location.exists(path):
+        return record is None, {
+            "path": path,
+            "found": "no file",
+            "recorded": record.digest if record else "nothing",
+        }
+    found, size = _digest(parts, path)
+    passed = record is None or (record.digest == found and record.path == path)
+    metadata: dict[str, int | float | str] = {
+        "path": path,
+        "bytes": size,
+        "found": found,
+        "recorded": record.digest if record else "nothing",
+    }
+    if name == "index":
+        wrong = _wrong_resources(parts, path)
+        metadata["wrong_resources"] = ", ".join(wrong) or "none"
+        passed = passed and not wrong
+    return passed, metadata
+
+
+def _wrong_resources(parts: Repositories, path: str) -> list[str]:
+    """The resources that an index lists and that are absent, or have another checksum."""
+    files = {}
+    for target in (target for export in EXPORTS.values() for target in export.targets):
+        for compression in (None, "gz", "zst"):
+            file = layout.compressed(target, compression)
+            files[file.rpartition("/")[2]] = file
+    wrong = []
+    for resource in json.loads(parts.location.read(path)).get("resources", []):
+        file = files.get(resource["name"], resource["name"])
+        if not parts.location.exists(file) or _digest(parts, file)[0] != resource.get("checksum"):
+            wrong.append(resource["name"])
+    return wrong
+
+
+def _digest(parts: Repositories, path: str) -> tuple[str, int]:
+    digest, size = hashlib.sha256(), 0
+    with parts.location.open(path) as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+            size += len(block)
+    return digest.hexdigest(), size
+
+
+def _reconciles(parts: Repositories, name: str) -> tuple[bool, Metadata]:
+    """Whether the store, the file and the index count the same; what is stale is not compared."""
+    export = EXPORTS[name]
+    state = freshness_of(export, parts)
+    if not state.fresh or not parts.location.exists(state.path):
+        return True, {"compared": "no", "why": state.why}
+    counts = {"in_the_file": _counted(parts, name, state), "in_the_store": _expected(parts, name)}
+    return len(set(counts.values())) == 1, {"compared": "yes", **counts}
+
+
+def _counted(parts: Repositories, name: str, state: Freshness) -> int:
+    """How many rows, entities or documents a file has, counted in the file."""
+    if name in ("statistics", "index"):
+        return int(json.loads(parts.location.read(state.path)).get("entity_count") or 0)
+    with parts.location.open(state.path) as raw:
+        file = decompressing(raw, state.path)
+        if name == "entities":
+            lines = 0
+            while block := file.read(_BLOCK):
+                lines += block.count(b"\n")
+            return lines
+        return sum(1 for _ in csv.reader(io.TextIOWrapper(file, encoding="utf-8", newline=""))) - 1
+
+
+def _expected(parts: Repositories, name: str) -> int:
+    reader = parts.store.reader
+    if name == "statements":
+        return sum(len(rows) for rows in reader.scan([s.ENTITY_ID]))
+    if name == "documents":
+        return parts.records.get(EXPORTS[name].target).rows  # type: ignore[union-attr]
+    return count_entities(parts, external=name == "entities")
+
+
+def count_entities(parts: Repositories, *, external: bool = True) -> int:
+    """How many entities there are, with or without those of which all rows are external."""
+    import polars as pl
+
+    reader = parts.store.reader
+    shared = reader.shared_ids()
+    seen: set[str] = set()
+    count = 0
+    for rows in reader.scan([s.ENTITY_ID, s.EXTERNAL]):
+        if not external:
+            rows = rows.filter(~pl.col(s.EXTERNAL))
+        ids = rows[s.ENTITY_ID].unique()
+        count += len(ids)
+        if shared:
+            again = set(ids.filter(ids.is_in(shared)))
+            count -= len(again & seen)
+            seen |= again
+    return count
+
+
+_Found = tuple[bool, Metadata]
+_STATEMENT_CHECKS: dict[str, Callable[[Repositories], _Found]] = {
+    "is_latest": _statements_are_latest,
+    "canonical": _statements_are_canonical,
+}
+_EXPORT_CHECKS: dict[str, Callable[[Repositories, str], _Found]] = {
+    "is_latest": _is_latest,
+    "intact": _is_intact,
+    "reconciles": _reconciles,
+}

@@ -1,0 +1,32 @@
+"""Deleting entities."""
+
+import logging
+
+from lakehouse_assets.model.job import DatasetJob
+from lakehouse_assets.operations.base import DatasetJobOperation
+from lakehouse_assets.storage.jobs import JobRun
+
+log = logging.getLogger(__name__)
+
+
+class DeleteJob(DatasetJob):
+    """A deletion of entities by id, of all origins or one; `missing` names the ids that were not there."""
+
+    ids: list[str] = []
+    origin: str | None = None
+    entities: int = 0
+    rows: int = 0
+    missing: list[str] = []
+
+
+class DeleteOperation(DatasetJobOperation[DeleteJob]):
+    """Hides entities from every read at once; a merge takes them off the disk after the grace period."""
+
+    def handle(self, run: JobRun[DeleteJob], *args: object, **kwargs: object) -> None:
+        """Write tombstones, in one commit."""
+        job = run.job
+        deleted = self.parts.store.delete(job.ids, origin=job.origin)
+        job.done = job.entities = deleted.entities
+        job.rows = deleted.rows
+        job.missing = list(deleted.missing)
+        log.info("%s: deleted %s entities, %s statements", job.dataset, job.entities, job.rows)

@@ -1,0 +1,194 @@
+"""The entities of a dataset: reading them one by one, by question, and adding more."""
+
+import io
+import json
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from lakehouse_assets.exports.entities import render_entities
+from lakehouse_assets.exports.grouping import entity_frames
+from lakehouse_assets.exports.statistics import count_statistics
+from lakehouse_assets.model.statistics import Statistics
+from lakehouse_assets.statements import schema as s
+from lakehouse_assets.statements.lines import Source
+from lakehouse_assets.statements.store import StatementStore
+
+if TYPE_CHECKING:
+    import polars as pl
+    from followthemoney.proxy import EntityProxy
+    from followthemoney.statement.entity import StatementEntity
+
+Import = Callable[[Source, str], int]
+
+
+class Entities:
+    """
+    Reads and adds entities; every answer is as if a merge had just run.
+
+    Example:
+        >>> dataset.entities.get("acme-1").caption
+        'Acme Inc.'
+        >>> [entity.id for entity in dataset.entities.query(schema="Company", where={"country": "de"})]
+        ['acme-1']
+    """
+
+    def __init__(self, store: StatementStore, dataset: str, import_source: Import) -> None:
+        self.store = store
+        self._dataset = dataset
+        self._import = import_source
+
+    def add_many(
+        self, entities: "Iterable[EntityProxy | Mapping[str, object]]", origin: str = s.DEFAULT_ORIGIN
+    ) -> int:
+        """Import entities, in one commit; returns how many."""
+        source = Source("the entities given", lambda: io.BufferedReader(_Lines(entities)))
+        return self._import(source, origin)
+
+    def get(self, entity_id: str) -> "StatementEntity | None":
+        """One entity with its statements, None when there is none of that id."""
+        for entity in self._entities(self.store.reader.entities([entity_id])):
+            return entity
+        return None
+
+    def get_json(self, ids: Collection[str]) -> dict[str, bytes]:
+        """Entities by id, each as a line of JSON; those that are not there are left out."""
+        rows = self.store.reader.entities(ids).sort(s.ENTITY_ID, maintain_order=True)
+        found = render_entities(rows, self._dataset)
+        return {entity_id: line.encode().rstrip(b"\n") for entity_id, line in zip(found.ids, found.lines)}
+
+    def query(
+        self,
+        *,
+        schema: str | None = None,
+        where: Mapping[str, str] | None = None,
+        origin: str | None = None,
+        bucket: str | None = None,
+        changed_since: datetime | None = None,
+    ) -> "Iterator[StatementEntity]":
+        """
+        Entities that fit all that is asked: of a schema, with values of properties, with rows of an origin or bucket,
+        with a statement first seen at or after a time. Each comes whole, with all its origins.
+        """
+        for rows in self.rows(
+            schema=schema, where=where, origin=origin, bucket=bucket, changed_since=changed_since
+        ):
+            yield from self._entities(rows)
+
+    def query_json(
+        self,
+        *,
+        schema: str | None = None,
+        where: Mapping[str, str] | None = None,
+        origin: str | None = None,
+        bucket: str | None = None,
+        changed_since: datetime | None = None,
+    ) -> Iterator[bytes]:
+        """The same as `query`, each entity as a line of JSON without its end."""
+        for rows in self.rows(
+            schema=schema, where=where, origin=origin, bucket=bucket, changed_since=changed_since
+        ):
+            for line in render_entities(rows, self._dataset).lines:
+                yield line.encode().rstrip(b"\n")
+
+    def rows(
+        self,
+        *,
+        schema: str | None = None,
+        where: Mapping[str, str] | None = None,
+        origin: str | None = None,
+        bucket: str | None = None,
+        changed_since: datetime | None = None,
+    ) -> "Iterator[pl.DataFrame]":
+        """The statements of the entities that fit, by frames in which no entity is split."""
+        import polars as pl
+
+        conditions = _conditions(schema, where or {}, origin, bucket, changed_since)
+        for rows in entity_frames(self.store.reader, s.COLUMNS):
+            for condition in conditions:
+                matching = rows.filter(condition)[s.ENTITY_ID].unique().implode()
+                rows = rows.filter(pl.col(s.ENTITY_ID).is_in(matching))
+            if len(rows):
+                yield rows
+
+    def get_statistics(self) -> Statistics:
+        """The counts of exports/statistics.json, as they are now."""
+        return count_statistics(self.store.reader)
+
+    def _entities(self, rows: "pl.DataFrame") -> "Iterator[StatementEntity]":
+        from followthemoney.dataset import Dataset
+        from followthemoney.statement.entity import StatementEntity
+        from followthemoney.statement.statement import Statement
+
+        dataset = Dataset({"name": self._dataset, "title": self._dataset})
+        for _, statements in rows.group_by(s.ENTITY_ID, maintain_order=True):
+            yield StatementEntity.from_statements(
+                dataset, (Statement(**_statement(row)) for row in statements.iter_rows(named=True))
+            )
+
+
+class _Lines(io.RawIOBase):
+    """Entities as a file of JSON lines, made as it is read."""
+
+    def __init__(self, entities: "Iterable[EntityProxy | Mapping[str, object]]") -> None:
+        self._lines = (_line(entity) for entity in entities)
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        while len(self._rest) < len(buffer) and (line := next(self._lines, None)) is not None:
+            self._rest += line
+        size = min(len(buffer), len(self._rest))
+        buffer[:size], self._rest = self._rest[:size], self._rest[size:]
+        return size
+
+
+def _line(entity: "EntityProxy | Mapping[str, object]") -> bytes:
+    data = dict(entity) if isinstance(entity, Mapping) else entity.to_dict()
+    return json.dumps(data, ensure_ascii=False).encode(errors="surrogatepass") + b"\n"
+
+
+def _conditions(
+    schema: str | None,
+    where: Mapping[str, str],
+    origin: str | None,
+    bucket: str | None,
+    changed_since: datetime | None,
+) -> "list[pl.Expr]":
+    import polars as pl
+
+    found = []
+    if schema is not None:
+        found.append(pl.col(s.SCHEMA) == schema)
+    found.extend((pl.col(s.PROP) == prop) & (pl.col(s.VALUE) == value) for prop, value in where.items())
+    if origin is not None:
+        found.append(pl.col(s.ORIGIN) == origin)
+    if bucket is not None:
+        found.append(pl.col(s.BUCKET) == bucket)
+    if changed_since is not None:
+        found.append(pl.col(s.FIRST_SEEN) >= pl.lit(changed_since).cast(pl.Datetime("us", "UTC")))
+    return found
+
+
+def _statement(row: dict[str, object]) -> dict[str, object]:
+    """A row as the arguments of followthemoney's `Statement`."""
+    names = (
+        s.ID,
+        s.ENTITY_ID,
+        s.PROP,
+        s.SCHEMA,
+        s.VALUE,
+        s.DATASET,
+        s.LANG,
+        s.ORIGINAL_VALUE,
+        s.EXTERNAL,
+        s.ORIGIN,
+    )
+    times = {
+        name: value.isoformat()
+        for name in (s.FIRST_SEEN, s.LAST_SEEN)
+        if isinstance(value := row[name], datetime)
+    }
+    return {**{name: row[name] for name in names}, **times}

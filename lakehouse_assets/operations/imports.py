@@ -1,0 +1,133 @@
+"""Importing entities from files."""
+
+import json
+import logging
+import tempfile
+from collections.abc import Sequence
+from datetime import datetime
+from typing import IO, Literal
+
+from lakehouse_assets import layout
+from lakehouse_assets.errors import InvalidData
+from lakehouse_assets.model.job import DatasetJob
+from lakehouse_assets.model.names import check_origin
+from lakehouse_assets.operations.base import DatasetJobOperation
+from lakehouse_assets.statements.lines import BadLine, Source, file_source
+from lakehouse_assets.storage.jobs import JobRun
+
+log = logging.getLogger(__name__)
+
+Mode = Literal["safe", "trusted"]
+
+_OTHER_FORMATS = (".csv", ".parquet", ".xlsx")
+
+
+class ImportJob(DatasetJob):
+    """
+    An import of FollowTheMoney JSON lines; `done` counts entities, `errors` lines that could not be imported.
+
+    `rejected` counts values that cleaning refused and `unknown` those of properties that the schema does not have, by
+    `Schema.property`. `quarantine` is where the bad lines are kept.
+    """
+
+    files: list[str] = []
+    origin: str = "default"
+    mode: Mode = "safe"
+    strict: bool = False
+    override_origin: bool = False
+    role: str | None = None
+    last_seen: datetime | None = None
+    entities: int = 0
+    rows: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
+    rejected: dict[str, int] = {}
+    unknown: dict[str, int] = {}
+    empty: int = 0
+    quarantine: str | None = None
+    content_version: str | None = None
+
+
+class ImportOperation(DatasetJobOperation[ImportJob]):
+    """Imports entities, in one commit; asked for, it is always done."""
+
+    sources: Sequence[Source] | None = None
+    """What to read instead of the job's files."""
+
+    def handle(self, run: JobRun[ImportJob], *args: object, **kwargs: object) -> None:
+        """Read, check, stage and commit; InvalidData for a bad line when the job is strict."""
+        job = run.job
+        check_origin(job.origin)
+        sources = self.sources if self.sources is not None else [_entity_file(name) for name in job.files]
+        with Quarantine(self, run) as quarantine:
+            imported = self.parts.store.import_lines(
+                sources,
+                origin=job.origin,
+                trusted=job.mode == "trusted",
+                strict=job.strict,
+                override_origin=job.override_origin,
+                role=job.role,
+                last_seen=job.last_seen,
+                keep_bad=quarantine.keep,
+                progress=lambda done, lines: self._progress(run, done, lines),
+            )
+        job.done = job.entities = imported.entities
+        job.pending = 0
+        job.rows, job.bytes, job.empty = imported.rows, imported.bytes, imported.empty_values
+        job.rejected = dict(sorted(imported.rejected.items()))
+        job.unknown = dict(sorted(imported.unknown.items()))
+        job.content_version = self.parts.store.content_version()
+        run.job.touch()
+        job.seconds = job.took.total_seconds()
+        log.info(
+            "%s: imported %s entities, %s statements in %.1f s, %s bad lines",
+            job.dataset, job.entities, job.rows, job.seconds, job.errors,
+        )  # fmt: skip
+
+    def _progress(self, run: JobRun[ImportJob], done: int, lines: int) -> None:
+        run.progress(done, lines - done)
+        self.report(done, lines - done, "lines")
+
+
+class Quarantine:
+    """Keeps the lines that could not be imported: one JSON object each, with file, line, reason and text."""
+
+    def __init__(self, operation: ImportOperation, run: JobRun[ImportJob]) -> None:
+        self._location = operation.parts.location
+        self._job = run.job
+        self._file: IO[bytes] | None = None
+
+    def __enter__(self) -> "Quarantine":
+        return self
+
+    def keep(self, name: str, line: int, bad: BadLine) -> None:
+        """Take a bad line."""
+        if self._file is None:
+            self._file = tempfile.TemporaryFile(prefix="lakehouse-quarantine-")
+        self._job.errors += 1
+        log.warning("%s, line %s: %s", name, line, bad.reason)
+        entry = {"file": name, "line": line, "reason": bad.reason, "text": bad.text.decode(errors="replace")}
+        self._file.write(json.dumps(entry).encode() + b"\n")
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._file is None:
+            return
+        with self._file as file:
+            if kind is None:
+                key = layout.quarantine(self._job.run_id)
+                file.seek(0)
+                with self._location.writer(key) as writer:
+                    while block := file.read(1 << 20):
+                        writer.write(block)
+                self._job.quarantine = key
+
+
+def _entity_file(name: str) -> Source:
+    """A file of entities; InvalidData for a format that an import does not read."""
+    plain = name.lower()
+    for suffix in (".gz", ".zst", ".bz2"):
+        plain = plain.removesuffix(suffix)
+    if plain.endswith(_OTHER_FORMATS):
+        msg = f"{name} is not read: import takes entities as JSON lines (.json, .jsonl, .ftm.json; .gz, .zst, .bz2)"
+        raise InvalidData(msg)
+    return file_source(name)

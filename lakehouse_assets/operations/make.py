@@ -1,0 +1,64 @@
+"""Making a dataset: every export that is not fresh, and the index last."""
+
+from lakehouse_assets import layout
+from lakehouse_assets.model.job import DatasetJob
+from lakehouse_assets.model.times import now_utc
+from lakehouse_assets.operations.base import DatasetJobOperation
+from lakehouse_assets.operations.exports import OPERATIONS, ExportJob
+from lakehouse_assets.storage.jobs import JobRun
+
+
+class MakeJob(DatasetJob):
+    """A make; `artifacts` has for each export its rows, bytes, digest, seconds and whether it was skipped."""
+
+    artifacts: dict[str, dict[str, int | float | str | bool]] = {}
+    skipped: bool = False
+    seconds: float = 0.0
+
+
+class MakeOperation(DatasetJobOperation[MakeJob]):
+    """Walks through all exports; each skips itself when it is fresh."""
+
+    target = layout.TAG_MAKE
+
+    def is_fresh(self) -> bool:
+        """Whether every step is."""
+        self.job.artifacts = {}
+        for name, (job, operation) in OPERATIONS.items():
+            step = operation(job.make(dataset=self.job.dataset), repositories=self.parts)
+            if not step.is_fresh():
+                return False
+            step.skip()
+            self.job.artifacts[name] = _summary(step.job)
+        return True
+
+    def skip(self) -> None:
+        """Note that all was fresh."""
+        super().skip()
+        self.job.skipped = True
+
+    def handle(self, run: JobRun[MakeJob], *args: object, **kwargs: object) -> None:
+        """Run the steps in order; `force` is passed on to each."""
+        job = run.job
+        began = now_utc()
+        force = bool(kwargs.get("force"))
+        job.artifacts = {}
+        for number, (name, (step_job, operation)) in enumerate(OPERATIONS.items()):
+            run.progress(number, len(OPERATIONS) - number)
+            self.report(number, len(OPERATIONS) - number, "exports")
+            step = operation(step_job.make(dataset=job.dataset), repositories=self.parts)
+            done = step.run(force=force, update_index=False)
+            job.artifacts[name] = _summary(done)
+        job.done, job.pending = len(OPERATIONS), 0
+        job.seconds = (now_utc() - began).total_seconds()
+
+
+def _summary(job: ExportJob) -> dict[str, int | float | str | bool]:
+    return {
+        "rows": job.rows,
+        "bytes": job.bytes,
+        "digest": job.digest,
+        "seconds": job.seconds,
+        "skipped": job.skipped,
+        "path": job.path,
+    }
