@@ -54,12 +54,12 @@ class DatasetView:
     records: Records
     tags: Tags
     public_url_prefix: str | None = None
-    """What a job or the environment says; `public_prefix` is what counts."""
+    """What the job, the config or the environment says, the first of them that says anything."""
 
     @property
     def public_prefix(self) -> str | None:
         """The address under which the dataset's files can be downloaded."""
-        return self.config.public_prefix(default=self.public_url_prefix)
+        return self.config.public_prefix(override=self.public_url_prefix)
 
     def with_config(self, config: DatasetConfig) -> "DatasetView":
         """The same dataset under another config."""
@@ -87,7 +87,7 @@ class Export(Protocol):
 
     @property
     def version(self) -> int:
-        """Grows when the same content gives other bytes than before, so that what older code made is stale."""
+        """Grows when the same content gives other bytes than before: what older code made is stale then."""
 
     @property
     def is_compressed(self) -> bool:

@@ -17,9 +17,9 @@ TITLE = "Catalog"
 
 def write_catalog(lake: Location, datasets: Sequence[str]) -> ExportResult:
     """
-    Write the catalog of some datasets if it changed; those without an index, or with a broken one, are left out.
+    Write the catalog of some datasets if it changed.
 
-    `rows` is how many it lists, the notes name the others.
+    `rows` is how many it lists; the notes name those that it cannot, for want of an index that can be read.
     """
     started = time.monotonic()
     data, rows, left_out = make_catalog(lake, datasets)

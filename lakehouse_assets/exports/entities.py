@@ -1,16 +1,16 @@
 """
 Entities as JSON: one line each.
 
-There is no Python object per entity. A line is cut into pieces, one per value: the first carries the head of the
-entity, the first of a property its name, the last the end. All pieces of a frame, one behind the other, are the
-lines; they are built by a few operations on whole columns, and nothing is grouped or joined.
+There is no Python object per entity. A line is cut into pieces, one per value: the first carries the head of
+the entity, the first of a property its name, the last the end. All pieces of a frame, one behind the other,
+are the lines; they are built by a few operations on whole columns, and nothing is grouped or joined.
 """
 
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from lakehouse_assets.exports.grouping import EntityRows, choose
+from lakehouse_assets.exports.grouping import EntityRows, choose, entity_frames
 from lakehouse_assets.exports.text import JSON_TIME, concat, constant, json_escaped, json_text, times
 from lakehouse_assets.statements import schema as s
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import polars as pl
 
     from lakehouse_assets.exports.grouping import Numbers
+
+__all__ = ["COLUMNS", "EntityLines", "entity_frames", "render_entities"]
 
 COLUMNS = [s.ENTITY_ID, s.ORIGIN, s.SCHEMA, s.PROP, s.VALUE, s.FIRST_SEEN, s.LAST_SEEN, s.ROLE]
 """What must be read."""
@@ -52,7 +54,7 @@ class EntityLines:
         # the same bytes, cut at other places
         pieces = self.pieces.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
         _, offsets, data = pieces.buffers()
-        bounds = np.frombuffer(offsets, dtype=np.int64, count=len(pieces) + 1)[[*self._first, -1]]
+        bounds = np.frombuffer(offsets, dtype=np.int64, count=len(pieces) + 1)[np.append(self._first, -1)]
         return pl.Series("line", pa.LargeStringArray.from_buffers(len(self), pa.py_buffer(bounds), data))
 
     @property
@@ -60,8 +62,8 @@ class EntityLines:
         """The lines up to their times, as bytes: what is the same when nothing but times changed."""
         import polars as pl
 
-        lines = self.lines.cast(pl.Binary)
-        return lines.bin.head(lines.bin.size() - self._times.str.len_bytes())
+        frame = pl.DataFrame({"line": self.lines.cast(pl.Binary), "times": self._times.str.len_bytes()})
+        return frame.select(pl.col("line").bin.head(pl.col("line").bin.size() - pl.col("times"))).to_series()
 
 
 def render_entities(rows: "pl.DataFrame", dataset: str) -> EntityLines:
@@ -142,7 +144,7 @@ def _ends(entities: EntityRows, dataset: str, seen: "pl.Series") -> "pl.Series":
     closed: str | pl.Expr = '"]}'
     if entities.bare.any():
         closed = pl.when(pl.Series(entities.bare)).then(pl.lit("}")).otherwise(pl.lit('"]}'))
-    pieces = [
+    pieces: list[str | pl.Expr] = [
         closed,
         f',"referents":[],"datasets":[{json_text(dataset)}]',
         _list(entities, s.ORIGIN),
@@ -153,12 +155,12 @@ def _ends(entities: EntityRows, dataset: str, seen: "pl.Series") -> "pl.Series":
 
 
 def _times(entities: EntityRows) -> "pl.Series":
-    """When each entity was first and last seen, and last changed if that is known; with the end of the line."""
+    """When each entity was first and last seen, and last changed if known; up to the end of the line."""
     import polars as pl
 
     first, last = entities.seen()
     changed = concat(['","last_change":"', pl.lit(times(entities.changed(), JSON_TIME))]).fill_null("")
-    pieces = [
+    pieces: list[str | pl.Expr] = [
         ',"first_seen":"',
         pl.lit(times(first, JSON_TIME)),
         '","last_seen":"',
@@ -177,7 +179,12 @@ def _list(entities: EntityRows, name: str) -> "str | pl.Expr":
     if constant(column):
         value = column[0]
         return "" if value is None else f',"{name}":[{json_text(value)}]'
-    rows = pl.DataFrame({"entity": entities.entity, "value": column}).drop_nulls().unique().sort("entity", "value")
+    rows = (
+        pl.DataFrame({"entity": entities.entity, "value": column})
+        .drop_nulls()
+        .unique()
+        .sort("entity", "value")
+    )
     quoted = rows.select("entity", concat(['"', pl.lit(json_escaped(rows["value"])), '"']).alias("value"))
     lists = quoted.group_by("entity").agg(pl.col("value").str.join(","))
     every = pl.DataFrame({"entity": range(len(entities))}, schema={"entity": lists.schema["entity"]})

@@ -12,8 +12,8 @@ class EntitiesJson:
     """
     All entities, each whole: merged over origins, fragments and buckets.
 
-    An entity whose rows are of schemata that do not go together is written as what they have in common, and named
-    in the notes.
+    An entity whose rows are of schemata that do not go together is written as what they have in common, and
+    named in the notes.
     """
 
     name = "entities"

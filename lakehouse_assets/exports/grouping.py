@@ -1,5 +1,7 @@
 """
-Rows by entity, without an object per entity: entities are numbered as they come, and columns are cut at their starts.
+Rows by entity, without an object per entity.
+
+Entities are numbered as they come, and whole columns are cut where they begin.
 """
 
 from collections.abc import Iterator, Sequence
@@ -49,7 +51,7 @@ def _gathered(reader: Reader, rows: "pl.DataFrame", columns: Sequence[str]) -> "
     import polars as pl
 
     ids = rows[s.ENTITY_ID].unique().to_list()
-    found = reader.entity(ids, list(dict.fromkeys([*columns, s.ENTITY_ID, s.BUCKET])))
+    found = reader.entities(ids, list(dict.fromkeys([*columns, s.ENTITY_ID, s.BUCKET])))
     first = pl.col(s.BUCKET).min().over(s.ENTITY_ID)
     return found.filter(first == rows[s.BUCKET][0]).select(columns)
 
@@ -80,9 +82,9 @@ class Values:
     """
     The different values of each property, sorted by code point: one per place.
 
-    `rows` says which row stands at a place, `entity` whose it is. `fields` are the places of the first value of each
-    property, `first` those of the first of each entity. An entity without a value has one place all the same, with
-    a text that means nothing.
+    `rows` says which row stands at a place, `entity` whose it is. `fields` are the places of the first value
+    of each property, `first` those of the first of each entity. An entity without a value has a place
+    all the same, with a text that means nothing.
     """
 
     values: "pl.Series"
@@ -96,8 +98,8 @@ class EntityRows:
     """
     A frame that is not empty, by entity.
 
-    `starts` are the first rows of the entities, `entity` is the number of each row's; `base` says which rows stand
-    for the entity itself, `bare` which entities have no others.
+    `starts` are the first rows of the entities, `entity` is the number of each row's; `base` says which rows
+    stand for the entity itself, `bare` which entities have no others.
     """
 
     def __init__(self, rows: "pl.DataFrame") -> None:
@@ -165,7 +167,7 @@ class EntityRows:
         return replaced(schema, mixed, pl.Series(chosen)), self.ids.gather(apart).to_list()
 
     def captions(self, schema: "pl.Series", values: Values) -> "pl.Series":
-        """What each entity is called: its smallest value of the first property that names it, else its schema."""
+        """What each entity is called: the smallest value of the first caption property; else its schema."""
         import polars as pl
 
         ranks = caption_props()
@@ -175,7 +177,9 @@ class EntityRows:
         found = pl.DataFrame([entity, props.gather(named), schema.gather(entity).alias(s.SCHEMA)])
         found = found.with_columns(values.values.gather(values.fields[named]).alias("value"))
         found = found.join(ranks, on=[s.SCHEMA, s.PROP]).sort("entity", "rank").unique("entity", keep="first")
-        frame = schema.alias(s.SCHEMA).to_frame().join(labels(), on=s.SCHEMA, how="left", maintain_order="left")
+        frame = (
+            schema.alias(s.SCHEMA).to_frame().join(labels(), on=s.SCHEMA, how="left", maintain_order="left")
+        )
         # a schema that the model does not know has no label
         plain = frame.select(pl.coalesce("label", s.SCHEMA)).to_series()
         return replaced(plain, found["entity"].to_numpy(), found["value"])

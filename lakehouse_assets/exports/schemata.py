@@ -15,7 +15,7 @@ def common_schema(names: frozenset[str]) -> tuple[str | None, bool]:
     """
     The one schema for rows of several, and whether they are compatible.
 
-    That is the one among them that is all the others, too; else their nearest common ancestor, or None without one.
+    That is the one among them that is all the others, too; else their nearest common ancestor, None without one.
 
     Example:
         >>> common_schema(frozenset({"LegalEntity", "Company", "Organization"}))
@@ -48,7 +48,9 @@ def caption_props() -> "pl.DataFrame":
         for schema in sorted(model.schemata.values(), key=lambda schema: schema.name)
         for rank, prop in enumerate(schema.caption)
     ]
-    return pl.DataFrame(rows, schema={"schema": pl.String, "prop": pl.String, "rank": pl.UInt32}, orient="row")
+    return pl.DataFrame(
+        rows, schema={"schema": pl.String, "prop": pl.String, "rank": pl.UInt32}, orient="row"
+    )
 
 
 @cache

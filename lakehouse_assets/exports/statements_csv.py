@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 _CANONICAL_ID = "canonical_id"
 
 FIELDS = [
-    s.ID, s.ENTITY_ID, _CANONICAL_ID, s.PROP, s.PROP_TYPE, s.SCHEMA, s.VALUE, s.ORIGINAL_VALUE, s.DATASET, s.ORIGIN,
-    s.LANG, s.EXTERNAL, s.FIRST_SEEN, s.LAST_SEEN, s.FRAGMENT, s.ROLE,
+    s.ID, s.ENTITY_ID, _CANONICAL_ID, s.PROP, s.PROP_TYPE, s.SCHEMA, s.VALUE, s.ORIGINAL_VALUE, s.DATASET,
+    s.ORIGIN, s.LANG, s.EXTERNAL, s.FIRST_SEEN, s.LAST_SEEN, s.FRAGMENT, s.ROLE,
 ]  # fmt: skip
 """The header. Entities are not merged here, so the canonical id is the entity's own."""
 

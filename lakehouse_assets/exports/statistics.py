@@ -12,7 +12,7 @@ from lakehouse_assets.exports.base import DatasetView, ExportResult
 from lakehouse_assets.exports.grouping import entity_frames
 from lakehouse_assets.exports.schemata import descendants
 from lakehouse_assets.model.documents import to_json
-from lakehouse_assets.model.statistics import Counts, CountryCount, SchemaCount, Statistics
+from lakehouse_assets.model.statistics import CountryCount, Counts, SchemaCount, Statistics
 from lakehouse_assets.statements import schema as s
 from lakehouse_assets.statements.reader import Reader
 
@@ -30,7 +30,8 @@ class StatisticsJson:
     """
     Counts of entities by schema and country.
 
-    Rows from outside the dataset (`external`) do not count. An event is a thing and an interval, and counts as both.
+    Rows from outside the dataset (`external`) do not count. An event is a thing and an interval: it counts as
+    both.
     """
 
     name = "statistics"
@@ -66,7 +67,9 @@ class _Tally:
 
     entities: int = 0
     schemata: Counter[str] = field(default_factory=Counter)
-    countries: dict[str, Counter[str]] = field(default_factory=lambda: {THING: Counter(), INTERVAL: Counter()})
+    countries: dict[str, Counter[str]] = field(
+        default_factory=lambda: {THING: Counter(), INTERVAL: Counter()}
+    )
     seen: set[str] = field(default_factory=set)
     start: str | None = None
     end: str | None = None

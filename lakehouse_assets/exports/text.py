@@ -62,7 +62,6 @@ def csv_field(column: "pl.Series") -> "str | pl.Expr":
 
     A column of one value is a plain text, which costs nothing per row.
     """
-    import polars as pl
 
     if len(column) and constant(column):
         return "" if column[0] is None else '"' + column[0].replace('"', '""') + '"'
