@@ -25,6 +25,7 @@ class Measured:
     program: str
     cpu: float
     """Median CPU seconds less the program's start-up."""
+    cpu_with_start: float
     rss: int
     runs: tuple[Cost, ...]
 
@@ -37,6 +38,8 @@ class Comparison:
     wanted: float
     measured: dict[str, Measured]
     ratio: float | None = None
+    """The rival's CPU seconds over ours."""
+    ratio_with_start: float | None = None
     failed: str | None = None
 
 
@@ -66,13 +69,13 @@ def _once(program: Program, row: Row | MemoryRow, lakes: Lakes) -> Cost:
 def _less_start(program: Program, row: Row, costs: Sequence[Cost], start: Cost) -> Measured:
     cost = middle(costs)
     cpu = cost.cpu - len(_steps(program, row)) * start.cpu
-    return Measured(program.name, cpu, cost.rss, tuple(costs))
+    return Measured(program.name, cpu, cost.cpu, cost.rss, tuple(costs))
 
 
 def compare(
     row: Row, programs: Sequence[Program], lakes: Lakes, *, repeat: int, starts: dict[str, Cost]
 ) -> Comparison:
-    """Measure one row; the ratio is the rival's CPU seconds over ours."""
+    """Measure one row, the programs in turn."""
     runs: dict[str, list[Cost]] = {program.name: [] for program in programs}
     try:
         for program in programs:
@@ -86,11 +89,16 @@ def compare(
         program.name: _less_start(program, row, runs[program.name], starts[program.name])
         for program in programs
     }
-    ratio = None
-    if len(programs) == 2:
-        ours, rival = (measured[program.name].cpu for program in programs)
-        ratio = rival / max(ours, 0.001)
-    return Comparison(row.title, row.wanted, measured, ratio)
+    if len(programs) < 2:
+        return Comparison(row.title, row.wanted, measured)
+    ours, rival = (measured[program.name] for program in programs)
+    return Comparison(
+        row.title,
+        row.wanted,
+        measured,
+        ratio=rival.cpu / max(ours.cpu, 0.001),
+        ratio_with_start=rival.cpu_with_start / ours.cpu_with_start,
+    )
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,14 @@ import shutil
 from pathlib import Path
 
 from harness.measure import run
-from harness.programs import Floor, Import, Inputs, Make, Merge, Program, Step, execute
+from harness.programs import Export, Floor, Import, Inputs, Make, Merge, Program, Step, execute
 
 # What was done to a lake before a row is measured on it.
 STATES: dict[str, tuple[Step, ...]] = {
     "empty": (),
     "once": (Import(trusted=True),),
     "merged": (Import(trusted=True), Merge()),
+    "with csv": (Import(trusted=True), Merge(), Export("statements")),
     "twice": (
         Import(trusted=True, undated=True, last_seen="2024-01-01T00:00:00"),
         Import(trusted=True, undated=True, last_seen="2024-02-01T00:00:00"),

@@ -22,16 +22,18 @@ def comparisons(rows: Sequence[Comparison], *, ours: str, rival: str) -> str:
     """CPU seconds of both, their ratio, and against the peer whether it is the one wanted."""
     against_peer = rival == "peer"
     head = ["", f"{ours}, CPU s", f"{rival}, CPU s"]
-    head += ["times", "wanted", "reached"] if against_peer else ["of the floor"]
+    head += ["times", "times, with start", "wanted", "reached"] if against_peer else ["of the floor"]
     head += [f"{ours}, peak MB", f"{rival}, peak MB"]
     lines = []
     for row in rows:
-        if row.failed or row.ratio is None:
+        if row.ratio is None or row.ratio_with_start is None:
             lines.append([row.title, "failed", *[""] * (len(head) - 2)])
             continue
         a, b = row.measured[ours], row.measured[rival]
-        ratio = [f"{row.ratio:.1f}", f"{row.wanted:g}", _verdict(row.ratio >= row.wanted)]
-        middle = ratio if against_peer else [f"{1 / row.ratio:.1f}"]
+        middle = [f"{a.cpu / b.cpu:.1f}"]
+        if against_peer:
+            verdict = _verdict(row.ratio >= row.wanted)
+            middle = [f"{row.ratio:.1f}", f"{row.ratio_with_start:.1f}", f"{row.wanted:g}", verdict]
         lines.append(
             [row.title, f"{a.cpu:.2f}", f"{b.cpu:.2f}", *middle, f"{a.rss / 1e6:.0f}", f"{b.rss / 1e6:.0f}"]
         )
@@ -40,13 +42,14 @@ def comparisons(rows: Sequence[Comparison], *, ours: str, rival: str) -> str:
 
 def alone(rows: Sequence[Comparison], *, name: str) -> str:
     """CPU seconds of one program."""
+    head = ["", f"{name}, CPU s", "with start", f"{name}, peak MB"]
     lines = [
-        [row.title, f"{found.cpu:.2f}", f"{found.rss / 1e6:.0f}"]
+        [row.title, f"{found.cpu:.2f}", f"{found.cpu_with_start:.2f}", f"{found.rss / 1e6:.0f}"]
         if (found := row.measured.get(name))
-        else [row.title, "failed", ""]
+        else [row.title, "failed", "", ""]
         for row in rows
     ]
-    return _table(["", f"{name}, CPU s", f"{name}, peak MB"], lines)
+    return _table(head, lines)
 
 
 def limits(rows: Sequence[Limit]) -> str:
