@@ -1,0 +1,162 @@
+"""The artifacts of a dataset, each of them an asset: what it is for, where it lies, what it looks like."""
+
+from dataclasses import dataclass
+
+import dagster as dg
+
+from lakehouse_assets import layout
+from lakehouse_assets.defs import columns
+
+CONFIG = "dataset_config"
+STATEMENTS = "statements"
+INDEX = "index_json"
+CATALOG = "catalog_index"
+
+OWNERS = ["team:data"]
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """
+    One asset.
+
+    `name` is what `Dataset.export` and `Dataset.freshness` call it, `deps` are the assets it is made from.
+    """
+
+    asset: str
+    name: str
+    path: str
+    title: str
+    purpose: str
+    group: str
+    kinds: frozenset[str]
+    columns: dg.TableSchema | None = None
+    deps: tuple[str, ...] = (STATEMENTS,)
+    code_version: str = "1"
+
+    @property
+    def place(self) -> str:
+        """Where it lies in the lake."""
+        return self.path if self.asset == CATALOG else f"<dataset>/{self.path}"
+
+    @property
+    def description(self) -> str:
+        """What the asset's page says."""
+        return f"**{self.title}** {self.purpose}\n\nLies at `{self.place}` in the lake."
+
+    @property
+    def metadata(self) -> dict[str, dg.TableSchema | str]:
+        """What is known about it before it was ever made."""
+        known: dict[str, dg.TableSchema | str] = {"path": self.place}
+        if self.columns is not None:
+            known["dagster/column_schema"] = self.columns
+        return known
+
+
+DATASET_CONFIG = Artifact(
+    asset=CONFIG,
+    name="config",
+    path=layout.CONFIG,
+    title="What the dataset is:",
+    purpose="title, publisher, coverage, licence. Edited by hand or by `lakehouse dataset create`; Dagster "
+    "only watches it, and makes the index again when it changes.",
+    group="statements",
+    kinds=frozenset({"yaml"}),
+    deps=(),
+)
+
+STATEMENT_TABLE = Artifact(
+    asset=STATEMENTS,
+    name="statements",
+    path=layout.STATEMENTS_TABLE,
+    title="Every claim of every source, one per row:",
+    purpose="which entity, which property, which value, who said so, since when. Everything else is made "
+    "from this Delta table.\n\nMaterialize it with `files` in the run config to import FollowTheMoney "
+    "entities or statements; without files it only reports what the lake holds. The data version is the "
+    "version of the content: merging and compacting the table do not change it.",
+    group="statements",
+    kinds=frozenset({"deltalake", "duckdb", "polars"}),
+    columns=columns.STATEMENTS,
+    deps=(),
+)
+
+EXPORTS = (
+    Artifact(
+        asset="statements_csv",
+        name="statements",
+        path=layout.EXPORT_STATEMENTS,
+        title="All claims as one CSV file,",
+        purpose="for spreadsheets, databases and `ftm`: each value with its origin and times.",
+        group="exports",
+        kinds=frozenset({"csv", "polars"}),
+        columns=columns.STATEMENTS_CSV,
+    ),
+    Artifact(
+        asset="entities_json",
+        name="entities",
+        path=layout.ENTITIES,
+        title="One entity per line,",
+        purpose="the people, companies, links and documents with the claims of all origins together. What "
+        "OpenAleph, yente and `ftm` read.",
+        group="exports",
+        kinds=frozenset({"json", "polars"}),
+        columns=columns.ENTITIES,
+    ),
+    Artifact(
+        asset="documents_csv",
+        name="documents",
+        path=layout.DOCUMENTS,
+        title="The list of files:",
+        purpose="name, folder, type, size, checksum and address of each document, to look them up or to "
+        f"download them all. `{layout.DOCUMENTS_CRAWL}` beside it lists only those that were crawled.",
+        group="exports",
+        kinds=frozenset({"csv", "polars"}),
+        columns=columns.DOCUMENTS,
+    ),
+    Artifact(
+        asset="statistics_json",
+        name="statistics",
+        path=layout.STATISTICS,
+        title="How much of what is in the dataset:",
+        purpose="entities by schema, things by country, the earliest and the latest date.",
+        group="exports",
+        kinds=frozenset({"json", "polars"}),
+        columns=columns.STATISTICS,
+    ),
+)
+
+DATASET_INDEX = Artifact(
+    asset=INDEX,
+    name="index",
+    path=layout.INDEX,
+    title="The dataset's front page for programs:",
+    purpose="its metadata, its counts, and each published file with size and checksum. Written last, so that "
+    "it only names files that are there.",
+    group="exports",
+    kinds=frozenset({"json"}),
+    columns=columns.INDEX,
+    deps=(CONFIG, *(export.asset for export in EXPORTS)),
+)
+
+LAKE_CATALOG = Artifact(
+    asset=CATALOG,
+    name="catalog",
+    path=layout.LAKE_INDEX,
+    title="The catalogue of the whole lake:",
+    purpose="the index of every dataset in one file, for sites and programs that offer them all.",
+    group="catalog",
+    kinds=frozenset({"json"}),
+    columns=columns.CATALOG,
+    deps=(INDEX,),
+)
+
+FILES = (*EXPORTS, DATASET_INDEX)
+"""What is written as a file for each dataset, in the order of `make`."""
+
+MADE = (STATEMENT_TABLE, *FILES)
+"""What `make` materialises for each dataset."""
+
+
+def find(asset: str) -> Artifact:
+    """The artifact behind an asset."""
+    return next(artifact for artifact in (DATASET_CONFIG, *MADE, LAKE_CATALOG) if artifact.asset == asset)

@@ -1,0 +1,207 @@
+"""The assets of a lake. Each runs one operation of `lakehouse_assets.lake` and shows what came out."""
+
+from datetime import datetime
+from typing import Literal
+
+import dagster as dg
+from pydantic import Field
+
+from lakehouse_assets.defs import artifacts, metadata
+from lakehouse_assets.defs.artifacts import Artifact
+from lakehouse_assets.defs.automation import KEEP_LATEST
+from lakehouse_assets.defs.failures import RETRY, explained
+from lakehouse_assets.defs.naming import Naming
+from lakehouse_assets.defs.progress import LogProgress
+from lakehouse_assets.defs.resources import open_lake
+from lakehouse_assets.errors import InvalidData
+from lakehouse_assets.lake import Dataset
+from lakehouse_assets.model.times import parse
+from lakehouse_assets.operations import ImportJob
+
+Result = dg.MaterializeResult[None]
+
+
+class ImportConfig(dg.Config):
+    """What to import. Without files nothing is imported, and what the lake holds is reported."""
+
+    files: list[str] = Field(
+        default=[],
+        description="Files of FollowTheMoney entities, one JSON object per line; .gz and .zst too.",
+    )
+    origin: str = Field(default="bulk", description="Who says so; a line's own origin wins over it.")
+    mode: Literal["safe", "trusted"] = Field(
+        default="safe",
+        description="safe: clean and check each value. trusted: take values as they are, for files that "
+        "followthemoney wrote.",
+    )
+    strict: bool = Field(default=False, description="Import nothing at all if a single line is bad.")
+    override_origin: bool = Field(
+        default=False, description="Give each line this origin, even if it has its own."
+    )
+    role: str | None = Field(
+        default=None, description="Who adds this; only where a line does not say it itself."
+    )
+    last_seen: str | None = Field(
+        default=None,
+        description="When the source said so, like 2026-01-31T12:00:00Z; only where a line does not say it. "
+        "The time of the import by default.",
+    )
+
+
+class ExportConfig(dg.Config):
+    """How to make it."""
+
+    force: bool = Field(default=False, description="Make it again even if it is fresh.")
+
+
+def build_assets(naming: Naming) -> list[dg.AssetsDefinition | dg.SourceAsset]:
+    """All assets of a lake."""
+    return [
+        _dataset_config(naming),
+        _statements(naming),
+        *(_export(naming, artifact) for artifact in artifacts.FILES),
+        _catalog(naming),
+    ]
+
+
+def run_import(dataset: Dataset, config: ImportConfig, log: dg.DagsterLogManager) -> ImportJob | None:
+    """Import the files of a run's config, if it names any."""
+    if not config.files:
+        return None
+    return dataset.import_files(
+        config.files,
+        origin=config.origin,
+        trusted=config.mode == "trusted",
+        strict=config.strict,
+        override_origin=config.override_origin,
+        role=config.role,
+        last_seen=_time(config.last_seen),
+        progress=LogProgress(log),
+    )
+
+
+def _dataset_config(naming: Naming) -> dg.SourceAsset:
+    artifact = artifacts.DATASET_CONFIG
+
+    @dg.observable_source_asset(
+        key=naming.key(artifact.asset),
+        partitions_def=naming.datasets,
+        required_resource_keys={naming.resource},
+        description=artifact.description,
+        metadata=artifact.metadata,
+        group_name=artifact.group,
+        tags={f"dagster/kind/{kind}": "" for kind in artifact.kinds},
+    )
+    def dataset_config(context: dg.OpExecutionContext) -> dg.DataVersionsByPartition:
+        lake = open_lake(context, naming)
+        with explained():
+            return dg.DataVersionsByPartition(
+                {name: lake.dataset(name).config_digest() for name in lake.datasets()}
+            )
+
+    return dataset_config
+
+
+def _statements(naming: Naming) -> dg.AssetsDefinition:
+    artifact = artifacts.STATEMENT_TABLE
+
+    @dg.asset(
+        key=naming.key(artifact.asset),
+        partitions_def=naming.datasets,
+        required_resource_keys={naming.resource},
+        description=artifact.description,
+        metadata=artifact.metadata,
+        group_name=artifact.group,
+        kinds=set(artifact.kinds),
+        owners=artifacts.OWNERS,
+        tags={"kind": "table"},
+        code_version=artifact.code_version,
+        automation_condition=KEEP_LATEST,
+        retry_policy=RETRY,
+    )
+    def statements(context: dg.AssetExecutionContext, config: ImportConfig) -> Result:
+        with explained():
+            dataset = open_lake(context, naming).dataset(context.partition_key)
+            job = run_import(dataset, config, context.log)
+            return dg.MaterializeResult(
+                data_version=dg.DataVersion(dataset.content_version()),
+                metadata=metadata.of_statements(dataset, job),
+            )
+
+    return statements
+
+
+def _export(naming: Naming, artifact: Artifact) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=naming.key(artifact.asset),
+        deps=naming.keys(artifact.deps),
+        partitions_def=naming.datasets,
+        required_resource_keys={naming.resource},
+        description=artifact.description,
+        metadata=artifact.metadata,
+        group_name=artifact.group,
+        kinds=set(artifact.kinds),
+        owners=artifacts.OWNERS,
+        tags={"kind": "export"},
+        code_version=artifact.code_version,
+        automation_condition=KEEP_LATEST,
+        retry_policy=RETRY,
+    )
+    def export(context: dg.AssetExecutionContext, config: ExportConfig) -> Result:
+        with explained():
+            dataset = open_lake(context, naming).dataset(context.partition_key)
+            # a run that makes the index need not mend it after each export
+            makes_index = naming.key(artifacts.INDEX) in context.job_def.asset_layer.executable_asset_keys
+            job = dataset.export(
+                artifact.name,
+                force=config.force,
+                update_index=not makes_index,
+                progress=LogProgress(context.log),
+            )
+            context.log.info(
+                f"{job.path} is fresh" if job.skipped else f"wrote {job.path}, {job.rows:,} rows"
+            )
+            return dg.MaterializeResult(
+                data_version=dg.DataVersion(job.digest), metadata=metadata.of_export(dataset, artifact, job)
+            )
+
+    return export
+
+
+def _catalog(naming: Naming) -> dg.AssetsDefinition:
+    artifact = artifacts.LAKE_CATALOG
+
+    @dg.asset(
+        key=naming.key(artifact.asset),
+        deps=[dg.AssetDep(naming.key(artifacts.INDEX), partition_mapping=dg.AllPartitionMapping())],
+        required_resource_keys={naming.resource},
+        description=artifact.description,
+        metadata=artifact.metadata,
+        group_name=artifact.group,
+        kinds=set(artifact.kinds),
+        owners=artifacts.OWNERS,
+        tags={"kind": "catalog"},
+        code_version=artifact.code_version,
+        automation_condition=KEEP_LATEST,
+        retry_policy=RETRY,
+    )
+    def catalog_index(context: dg.AssetExecutionContext, config: ExportConfig) -> Result:
+        with explained():
+            lake = open_lake(context, naming)
+            result = lake.export_catalog(force=config.force)
+            return dg.MaterializeResult(
+                data_version=dg.DataVersion(result.digest), metadata=metadata.of_catalog(lake, result)
+            )
+
+    return catalog_index
+
+
+def _time(text: str | None) -> datetime | None:
+    """A time of run config; without an offset it is UTC."""
+    if text is None:
+        return None
+    try:
+        return parse(text)
+    except ValueError as exc:
+        msg = f"last_seen is no time: {text!r}; write it like 2026-01-31T12:00:00Z"
+        raise InvalidData(msg) from exc

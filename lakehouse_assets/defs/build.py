@@ -1,0 +1,70 @@
+"""Everything Dagster shows of one lake."""
+
+import os
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from lakehouse_assets.defs.assets import build_assets
+from lakehouse_assets.defs.automation import keep_fresh
+from lakehouse_assets.defs.checks import build_checks
+from lakehouse_assets.defs.jobs import catalog_job, make_job, merge_job
+from lakehouse_assets.defs.naming import Naming
+from lakehouse_assets.defs.resources import LakeResource
+from lakehouse_assets.defs.schedules import make_schedule
+from lakehouse_assets.defs.sensors import checks_sensor, datasets_sensor
+from lakehouse_assets.settings import get_settings
+
+if TYPE_CHECKING:
+    from dagster_aws.s3 import S3Resource
+
+_URI = "LAKEHOUSE_URI"
+
+
+def build_definitions(
+    uri: str | None = None, *, key_prefix: Sequence[str] = (), s3: "S3Resource | None" = None
+) -> dg.Definitions:
+    """
+    The assets, checks, jobs, sensors and schedules of a lake, by default that of the settings.
+
+    A project with several lakes gives each a `key_prefix`; the names of jobs and partitions have it, too.
+
+    Args:
+        uri: A folder, relative to where Dagster is started, or a URL like `s3://bucket/lake`.
+        key_prefix: What the keys of all assets begin with.
+        s3: Credentials of a lake on S3; by default boto3 finds them.
+
+    Example:
+        >>> defs = build_definitions("data", key_prefix=["acme"])
+        >>> defs.resolve_job_def("acme_make").name
+        'acme_make'
+    """
+    naming = Naming(tuple(key_prefix))
+    with warnings.catch_warnings():
+        # partitioned checks are a preview, observable sources are beta: we know
+        warnings.filterwarnings("ignore", category=dg.PreviewWarning)
+        warnings.filterwarnings("ignore", category=dg.BetaWarning)
+        make = make_job(naming)
+        return dg.Definitions(
+            assets=build_assets(naming),
+            asset_checks=build_checks(naming),
+            jobs=[make, catalog_job(naming), merge_job(naming)],
+            schedules=[make_schedule(naming, make)],
+            sensors=[datasets_sensor(naming), checks_sensor(naming), keep_fresh(naming)],
+            resources={naming.resource: _resource(uri, s3)},
+            # a process of its own for each step would take seconds to start
+            executor=dg.in_process_executor,
+        )
+
+
+def _resource(uri: str | None, s3: "S3Resource | None") -> LakeResource:
+    # a lake that the environment names is shown by the variable's name
+    given = uri or os.environ.get(_URI) or get_settings().uri
+    shown = given if uri or _URI not in os.environ else dg.EnvVar(_URI)
+    if s3 is None and not given.startswith(("s3://", "s3a://")):
+        return LakeResource(uri=shown)
+    from lakehouse_assets.defs.s3 import S3LakeResource
+
+    return S3LakeResource(uri=shown, s3=s3) if s3 is not None else S3LakeResource(uri=shown)

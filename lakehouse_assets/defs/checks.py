@@ -1,0 +1,114 @@
+"""Checks of assets: they read the lake, not what Dagster remembers, and show the numbers they compared."""
+
+from dataclasses import dataclass
+
+import dagster as dg
+
+from lakehouse_assets.defs import artifacts
+from lakehouse_assets.defs.failures import explained
+from lakehouse_assets.defs.metadata import of_check
+from lakehouse_assets.defs.naming import Naming
+from lakehouse_assets.defs.resources import open_lake
+from lakehouse_assets.lake import Lake
+from lakehouse_assets.operations.checks import CheckResult
+
+IS_LATEST = "is_latest"
+
+
+@dataclass(frozen=True)
+class Check:
+    """A check and the assets that it looks at."""
+
+    name: str
+    description: str
+    assets: tuple[str, ...]
+
+
+_FILES = tuple(artifact.asset for artifact in artifacts.FILES)
+
+CHECKS = (
+    Check(
+        IS_LATEST,
+        "Was it made from what the lake holds now? Fails, as a warning, when it has to be made again.",
+        (artifacts.STATEMENTS, *_FILES),
+    ),
+    Check(
+        "intact", "Are the bytes on disk those that were written? Reads and hashes the whole file.", _FILES
+    ),
+    Check("reconciles", "Do the store, the file and the index count the same?", _FILES),
+    Check(
+        "canonical",
+        "Is there one row per claim where the table counts as merged? Other programs would count more.",
+        (artifacts.STATEMENTS,),
+    ),
+)
+"""The checks of each dataset."""
+
+
+def build_checks(naming: Naming) -> list[dg.AssetChecksDefinition]:
+    """All checks of a lake."""
+    checks = [_check(naming, check, asset) for check in CHECKS for asset in check.assets]
+    return [*checks, _catalog_check(naming)]
+
+
+def catalog_result(lake: Lake) -> CheckResult:
+    """Whether the lake's catalogue was made from the indexes that are there now."""
+    state = lake.catalog_freshness()
+    metadata: dict[str, int | float | str] = {
+        "why": state.why,
+        "datasets": len(lake.datasets()),
+        "listed": state.rows or 0,
+        "written_at": state.written_at.isoformat() if state.written_at else "never",
+    }
+    return CheckResult(artifacts.CATALOG, IS_LATEST, state.fresh, "WARN", metadata)
+
+
+def evaluation(naming: Naming, result: CheckResult, *, partition: str | None) -> dg.AssetCheckEvaluation:
+    """A result as an event that needs no run."""
+    return dg.AssetCheckEvaluation(
+        asset_key=naming.key(result.asset),
+        check_name=result.check,
+        passed=result.passed,
+        severity=dg.AssetCheckSeverity(result.severity),
+        metadata=of_check(result.metadata),
+        partition=partition,
+    )
+
+
+def _check(naming: Naming, check: Check, asset: str) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=naming.key(asset),
+        name=check.name,
+        description=check.description,
+        # without it the last dataset that was checked would speak for all
+        partitions_def=naming.datasets,
+        required_resource_keys={naming.resource},
+    )
+    def run(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+        with explained():
+            dataset = open_lake(context, naming).dataset(context.partition_key)
+            return _result(dataset.check(asset, check.name))
+
+    return run
+
+
+def _catalog_check(naming: Naming) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=naming.key(artifacts.CATALOG),
+        name=IS_LATEST,
+        description="Does it list every dataset as its own index does now?",
+        required_resource_keys={naming.resource},
+    )
+    def run(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+        with explained():
+            return _result(catalog_result(open_lake(context, naming)))
+
+    return run
+
+
+def _result(found: CheckResult) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        passed=found.passed,
+        severity=dg.AssetCheckSeverity(found.severity),
+        metadata=of_check(found.metadata),
+    )

@@ -1,0 +1,43 @@
+"""What happened to the lake, as events that need no run."""
+
+from collections.abc import Mapping
+
+import dagster as dg
+
+from lakehouse_assets.defs import metadata as shown
+from lakehouse_assets.defs.artifacts import CONFIG, STATEMENTS
+from lakehouse_assets.defs.naming import Naming
+from lakehouse_assets.operations import MergeJob
+
+DATA_VERSION = "dagster/data_version"
+
+
+def config_observation(naming: Naming, dataset: str, digest: str) -> dg.AssetObservation:
+    """A dataset's config.yml was looked at."""
+    return dg.AssetObservation(naming.key(CONFIG), partition=dataset, tags={DATA_VERSION: digest})
+
+
+def materialization(
+    naming: Naming,
+    asset: str,
+    version: str,
+    metadata: Mapping[str, dg.MetadataValue],
+    *,
+    partition: str | None,
+    description: str | None = None,
+) -> dg.AssetMaterialization:
+    """An artifact was made outside Dagster."""
+    return dg.AssetMaterialization(
+        naming.key(asset),
+        partition=partition,
+        description=description,
+        metadata=metadata,
+        tags={DATA_VERSION: version},
+    )
+
+
+def merge_observation(naming: Naming, job: MergeJob) -> dg.AssetObservation:
+    """The statements were merged, which changes neither their content nor their data version."""
+    return dg.AssetObservation(
+        naming.key(STATEMENTS), partition=job.dataset, description="merged", metadata=shown.of_merge(job)
+    )

@@ -1,0 +1,22 @@
+"""Errors of the lake as Dagster shows them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+
+from lakehouse_assets.errors import Conflict, LakehouseError, Locked
+
+RETRY = dg.RetryPolicy(max_retries=3, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+"""For what another writer stood in the way of."""
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Fail with the error's message in front; only what may go well the next time is tried again."""
+    try:
+        yield
+    except LakehouseError as exc:
+        may_pass = isinstance(exc, Conflict | Locked)
+        metadata = {"error": dg.MetadataValue.text(type(exc).__name__)}
+        raise dg.Failure(description=str(exc), metadata=metadata, allow_retries=may_pass) from exc

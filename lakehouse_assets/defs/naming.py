@@ -1,0 +1,51 @@
+"""How the assets, jobs and partitions of one lake are called in a project that may hold several lakes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import dagster as dg
+
+
+@dataclass(frozen=True)
+class Naming:
+    """
+    Names with the prefix of a lake; without a prefix they are the plain ones.
+
+    Example:
+        >>> Naming(("acme",)).name("make")
+        'acme_make'
+    """
+
+    prefix: tuple[str, ...] = ()
+
+    def key(self, asset: str) -> dg.AssetKey:
+        """The key of an asset."""
+        return dg.AssetKey([*self.prefix, asset])
+
+    def keys(self, assets: Sequence[str]) -> list[dg.AssetKey]:
+        """The keys of several assets."""
+        return [self.key(asset) for asset in assets]
+
+    def name(self, name: str) -> str:
+        """The name of a job, a sensor, a schedule, an op or a resource."""
+        return "_".join((*self.prefix, name))
+
+    def op(self, asset: str) -> str:
+        """The op of an asset, as run config names it."""
+        return "__".join((*self.prefix, asset))
+
+    @cached_property
+    def datasets(self) -> dg.DynamicPartitionsDefinition:
+        """The partitions: the datasets of this lake."""
+        return dg.DynamicPartitionsDefinition(name=self.partition_set)
+
+    @property
+    def partition_set(self) -> str:
+        """The name under which an instance keeps the datasets of this lake."""
+        return self.name("dataset")
+
+    @property
+    def resource(self) -> str:
+        """The key of the resource that holds the lake."""
+        return self.name("lake")

@@ -1,0 +1,78 @@
+"""Runs of `make` in this process, one after the other: to start a process for each would take longer."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+
+from lakehouse_assets.defs import jobs
+from lakehouse_assets.defs.artifacts import FILES, STATEMENTS
+from lakehouse_assets.defs.build import build_definitions
+from lakehouse_assets.defs.naming import Naming
+from lakehouse_assets.defs.report import report_config
+from lakehouse_assets.lake import Lake
+
+_NAMING = Naming()
+
+
+@dataclass(frozen=True)
+class Made:
+    """A run that ended; `dataset` is None for that of the catalogue, `error` says why it failed."""
+
+    dataset: str | None
+    run_id: str
+    success: bool
+    error: str | None = None
+
+
+def run_make(
+    lake: Lake,
+    instance: dg.DagsterInstance,
+    *,
+    names: Sequence[str] | None = None,
+    files: Mapping[str, Sequence[str | Path]] | None = None,
+    force: bool = False,
+) -> Iterator[Made]:
+    """
+    Make datasets, by default all, and the catalogue at the end, as runs that the instance remembers.
+
+    `files` are imported before: by dataset. A dataset that fails does not stop the others.
+
+    Example:
+        >>> with open_instance(lake) as instance:
+        ...     for made in run_make(lake, instance, files={"acme": ["acme.ftm.json"]}):
+        ...         print(made.dataset, made.success)
+    """
+    defs = build_definitions(lake.uri)
+    make = defs.resolve_job_def(_NAMING.name(jobs.MAKE))
+    for name in lake.datasets() if names is None else names:
+        report_config(instance, lake.dataset(name))
+        config = _config((files or {}).get(name, []), force=force)
+        result = make.execute_in_process(
+            run_config=config, partition_key=name, instance=instance, raise_on_error=False
+        )
+        yield _made(name, result)
+    catalog = defs.resolve_job_def(_NAMING.name(jobs.CATALOG))
+    yield _made(None, catalog.execute_in_process(instance=instance, raise_on_error=False))
+
+
+def _config(files: Sequence[str | Path], *, force: bool) -> dict[str, object]:
+    ops: dict[str, object] = {_NAMING.op(artifact.asset): {"config": {"force": force}} for artifact in FILES}
+    ops[_NAMING.op(STATEMENTS)] = {"config": {"files": [str(Path(file).resolve()) for file in files]}}
+    return {"ops": ops}
+
+
+def _made(name: str | None, result: dg.ExecuteInProcessResult) -> Made:
+    return Made(name, result.run_id, result.success, None if result.success else _error(result))
+
+
+def _error(result: dg.ExecuteInProcessResult) -> str:
+    """What the first step that failed said."""
+    for event in result.all_events:
+        if event.is_step_failure:
+            data = event.step_failure_data
+            if data.user_failure_data is not None and data.user_failure_data.description:
+                return data.user_failure_data.description
+            return data.error.message if data.error else "failed"
+    return "the run failed before its first step"
