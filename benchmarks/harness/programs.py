@@ -177,7 +177,7 @@ class Peer:
                 options += ["--last-seen", step.last_seen] if step.last_seen else []
                 return [*head, "entities", "import", *options, "-i", inputs.of(step)]
             case Merge():
-                # Merge, compact and vacuum in one; after a merge the latter two are about 2 % of it.
+                # Merge, compact and vacuum in one; after a merge the latter two are about 1 % of it.
                 return [*head, "maintenance", "optimize"]
             case Export():
                 return [*head, "export", step.name, "--force"]
