@@ -154,10 +154,11 @@ def _digest(parts: Repositories, path: str) -> tuple[str, int]:
 
 def _reconciles(parts: Repositories, name: str) -> tuple[bool, Metadata]:
     """Whether the store, the file and the index count the same; what is stale is not compared."""
-    export = EXPORTS[name]
-    state = freshness_of(export, parts)
-    if not state.fresh or not parts.location.exists(state.path):
-        return True, {"compared": "no", "why": state.why}
+    state = freshness_of(EXPORTS[name], parts)
+    # an index is fresh when it lists the files that are there, which may be stale themselves
+    counted = freshness_of(EXPORTS["statistics"], parts) if name == "index" else state
+    if not (state.fresh and counted.fresh and parts.location.exists(state.path)):
+        return True, {"compared": "no", "why": counted.why if state.fresh else state.why}
     counts = {"in_the_file": _counted(parts, name, state), "in_the_store": _expected(parts, name)}
     return len(set(counts.values())) == 1, {"compared": "yes", **counts}
 
