@@ -67,15 +67,15 @@ class DatasetJobOperation(Generic[DJ]):
         if isinstance(archive, str | Path):
             archive, uri = None, archive
         parts = repositories or _default(job.dataset, uri)
-        given = {
-            "archive": archive,
-            "entities": entities,
-            "documents": documents,
-            "jobs": jobs,
-            "tags": tags,
-            "versions": versions,
-        }
-        self.parts = replace(parts, **{name: part for name, part in given.items() if part is not None})
+        self.parts = replace(
+            parts,
+            archive=archive or parts.archive,
+            entities=entities or parts.entities,
+            documents=documents or parts.documents,
+            jobs=jobs or parts.jobs,
+            tags=tags or parts.tags,
+            versions=versions or parts.versions,
+        )
         self.job = job
         self.progress = progress
 

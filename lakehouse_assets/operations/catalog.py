@@ -17,7 +17,7 @@ CATALOG = "catalog"
 
 @dataclass(frozen=True)
 class CatalogResult:
-    """The catalogue as it lies there now: `rows` is how many datasets it lists, `left_out` names those without an index."""
+    """The catalogue as it lies there now: `rows` is how many datasets it lists, `left_out` those without an index."""
 
     rows: int
     bytes: int

@@ -4,7 +4,7 @@ import io
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lakehouse_assets.exports.entities import render_entities
 from lakehouse_assets.exports.grouping import entity_frames
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import polars as pl
     from followthemoney.proxy import EntityProxy
     from followthemoney.statement.entity import StatementEntity
+    from followthemoney.statement.statement import Statement
 
 Import = Callable[[Source, str], int]
 
@@ -55,7 +56,10 @@ class Entities:
         """Entities by id, each as a line of JSON; those that are not there are left out."""
         rows = self.store.reader.entities(ids).sort(s.ENTITY_ID, maintain_order=True)
         found = render_entities(rows, self._dataset)
-        return {entity_id: line.encode().rstrip(b"\n") for entity_id, line in zip(found.ids, found.lines)}
+        return {
+            entity_id: line.encode().rstrip(b"\n")
+            for entity_id, line in zip(found.ids, found.lines, strict=True)
+        }
 
     def query(
         self,
@@ -118,12 +122,11 @@ class Entities:
     def _entities(self, rows: "pl.DataFrame") -> "Iterator[StatementEntity]":
         from followthemoney.dataset import Dataset
         from followthemoney.statement.entity import StatementEntity
-        from followthemoney.statement.statement import Statement
 
         dataset = Dataset({"name": self._dataset, "title": self._dataset})
         for _, statements in rows.group_by(s.ENTITY_ID, maintain_order=True):
             yield StatementEntity.from_statements(
-                dataset, (Statement(**_statement(row)) for row in statements.iter_rows(named=True))
+                dataset, (_statement(row) for row in statements.iter_rows(named=True))
             )
 
 
@@ -172,23 +175,21 @@ def _conditions(
     return found
 
 
-def _statement(row: dict[str, object]) -> dict[str, object]:
-    """A row as the arguments of followthemoney's `Statement`."""
-    names = (
-        s.ID,
-        s.ENTITY_ID,
-        s.PROP,
-        s.SCHEMA,
-        s.VALUE,
-        s.DATASET,
-        s.LANG,
-        s.ORIGINAL_VALUE,
-        s.EXTERNAL,
-        s.ORIGIN,
+def _statement(row: dict[str, Any]) -> "Statement":
+    """A row of the table as followthemoney knows it."""
+    from followthemoney.statement.statement import Statement
+
+    return Statement(
+        id=row[s.ID],
+        entity_id=row[s.ENTITY_ID],
+        prop=row[s.PROP],
+        schema=row[s.SCHEMA],
+        value=row[s.VALUE],
+        dataset=row[s.DATASET],
+        lang=row[s.LANG],
+        original_value=row[s.ORIGINAL_VALUE],
+        external=row[s.EXTERNAL],
+        origin=row[s.ORIGIN],
+        first_seen=row[s.FIRST_SEEN].isoformat(timespec="microseconds"),
+        last_seen=row[s.LAST_SEEN].isoformat(timespec="microseconds"),
     )
-    times = {
-        name: value.isoformat()
-        for name in (s.FIRST_SEEN, s.LAST_SEEN)
-        if isinstance(value := row[name], datetime)
-    }
-    return {**{name: row[name] for name in names}, **times}

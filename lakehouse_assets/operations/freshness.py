@@ -101,7 +101,7 @@ def config_digest(parts: Repositories) -> str:
 
 
 def listed_files(parts: Repositories) -> dict[str, str]:
-    """The files that the index lists, each with its recorded digest, or size and time where another program wrote it."""
+    """The files that the index lists, each with its recorded digest; with size and time where others wrote it."""
     found = {}
     for export in EXPORTS.values():
         if export.name == "index":

@@ -2,8 +2,10 @@
 
 import json
 import logging
+import shutil
 import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from datetime import datetime
 from typing import IO, Literal
 
@@ -96,6 +98,7 @@ class Quarantine:
         self._location = operation.parts.location
         self._job = run.job
         self._file: IO[bytes] | None = None
+        self._stack = ExitStack()
 
     def __enter__(self) -> "Quarantine":
         return self
@@ -103,23 +106,22 @@ class Quarantine:
     def keep(self, name: str, line: int, bad: BadLine) -> None:
         """Take a bad line."""
         if self._file is None:
-            self._file = tempfile.TemporaryFile(prefix="lakehouse-quarantine-")
+            self._file = self._stack.enter_context(
+                tempfile.SpooledTemporaryFile(1 << 20, prefix="lakehouse-quarantine-")
+            )
         self._job.errors += 1
         log.warning("%s, line %s: %s", name, line, bad.reason)
-        entry = {"file": name, "line": line, "reason": bad.reason, "text": bad.text.decode(errors="replace")}
+        text = bad.text.decode(errors="replace").rstrip("\r\n")
+        entry = {"file": name, "line": line, "reason": bad.reason, "text": text}
         self._file.write(json.dumps(entry).encode() + b"\n")
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if self._file is None:
-            return
-        with self._file as file:
-            if kind is None:
-                key = layout.quarantine(self._job.run_id)
-                file.seek(0)
-                with self._location.writer(key) as writer:
-                    while block := file.read(1 << 20):
-                        writer.write(block)
-                self._job.quarantine = key
+        with self._stack:
+            if self._file is not None and kind is None:
+                self._job.quarantine = layout.quarantine(self._job.run_id)
+                self._file.seek(0)
+                with self._location.writer(self._job.quarantine) as writer:
+                    shutil.copyfileobj(self._file, writer)
 
 
 def _entity_file(name: str) -> Source:

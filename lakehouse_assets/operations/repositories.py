@@ -1,6 +1,6 @@
 """What an operation works on: the parts of a dataset, each of which can be replaced."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
@@ -91,6 +91,3 @@ class Repositories:
             tags=self.tags,
             public_url_prefix=prefix,
         )
-
-
-Ids = Sequence[str] | Collection[str]

@@ -128,7 +128,7 @@ def _values(entities: "pl.DataFrame", words: Vocabulary, tally: Tally) -> "pl.Da
         props = props.filter(pl.col("field") != UNKNOWN)
     values = props.select("line", "field", value="values").explode("value")
     filled = values.filter(pl.col("value").is_not_null() & (pl.col("value") != ""))
-    tally.empty += values["value"].eq("").sum()
+    tally.empty += int(values["value"].eq("").sum())
     return filled
 
 

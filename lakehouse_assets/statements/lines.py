@@ -3,7 +3,7 @@
 import io
 import sys
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
@@ -12,7 +12,10 @@ from lakehouse_assets.errors import InvalidData, NotFound, StorageError
 from lakehouse_assets.storage.compression import decompressing
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
+
+    Offsets = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 STDIN = "-"
 
@@ -157,7 +160,7 @@ def _too_long() -> str:
     return f"the line is longer than {MAX_LINE >> 20} MB"
 
 
-def _block(text: bytes, file_number: int, lines_before: int, on_bad: OnBad) -> "Iterator[Block]":
+def _block(text: bytes, file_number: int, lines_before: int, on_bad: OnBad) -> Generator[Block, None, int]:
     """A block of whole lines; returns how many lines there are up to its end."""
     import numpy as np
     import pyarrow as pa
@@ -170,18 +173,17 @@ def _block(text: bytes, file_number: int, lines_before: int, on_bad: OnBad) -> "
     first = position(file_number, lines_before + 1)
     positions = np.arange(first, first + len(ends), dtype=np.int64)
     keep = np.ones(len(ends), dtype=bool)
-    for index in np.flatnonzero(np.diff(offsets) > MAX_LINE):
+    for index in np.flatnonzero(np.diff(offsets) > MAX_LINE).tolist():
         keep[index] = False
         on_bad(BadLine(int(positions[index]), _too_long(), lines[index].as_py()[:1000]))
     try:
         texts = lines.cast(pa.large_string())
     except pa.ArrowInvalid:
-        for index in _not_utf8(lines):
-            keep[index] = False
-            on_bad(BadLine(int(positions[index]), "not UTF-8", lines[index].as_py()))
+        for number in _not_utf8(lines):
+            keep[number] = False
+            on_bad(BadLine(int(positions[number]), "not UTF-8", lines[number].as_py()))
         texts = None
-    for index in _blank(text, offsets):
-        keep[index] = False
+    keep[_blank(text, offsets)] = False
     if not keep.all():
         mask = pa.array(keep)
         positions, lines = positions[keep], lines.filter(mask)
@@ -202,9 +204,9 @@ def _not_utf8(lines: "pa.Array") -> list[int]:
     return found
 
 
-def _blank(text: bytes, offsets: "Sequence[int]") -> list[int]:
+def _blank(text: bytes, offsets: "Offsets") -> list[int]:
     """Which lines hold nothing but white space; only short ones can."""
     import numpy as np
 
-    short = np.flatnonzero(np.diff(offsets) <= 16)
-    return [int(index) for index in short if not text[offsets[index] : offsets[index + 1]].strip()]
+    short = np.flatnonzero(np.diff(offsets) <= 16).tolist()
+    return [index for index in short if not text[offsets[index] : offsets[index + 1]].strip()]

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _TYPED = '{"id":"VARCHAR","schema":"VARCHAR","properties":"MAP(VARCHAR,VARCHAR[])"}'
-_PATHS = "['$.id','$.schema','$.properties','$.first_seen','$.last_seen','$.last_change','$.origin','$.role','$.fragment']"
+_KEYS = ["id", "schema", "properties", "first_seen", "last_seen", "last_change", "origin", "role", "fragment"]
+_PATHS = [f"$.{key}" for key in _KEYS]
 
 # a key that is there twice would be answered differently by each reader
 _IDENTIFY = """

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -99,7 +100,7 @@ def plan(parts: Sequence[Part], rows: int = RANGE_ROWS) -> list[Range]:
     if cuts and cuts[-1] == highest:
         cuts.pop()
     bounds = [None, *cuts, None]
-    return [select(parts, low, high) for low, high in zip(bounds, bounds[1:])]
+    return [select(parts, low, high) for low, high in pairwise(bounds)]
 
 
 def select(parts: Sequence[Part], low: str | None, high: str | None, *, first: str | None = None) -> Range:
@@ -201,7 +202,7 @@ def _is_wide(footer: Footer) -> bool:
     groups = footer.groups
     if any(group.rows > _WIDE or group.first is None for group in groups):
         return True
-    return any((later.first or "") < (group.last or "") for group, later in zip(groups, groups[1:]))
+    return any((later.first or "") < (group.last or "") for group, later in pairwise(groups))
 
 
 def _sorted_runs(part: Part, folder: Path, number: int) -> Iterator[Part]:

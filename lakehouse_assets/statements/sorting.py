@@ -129,9 +129,7 @@ def _between(table: "pa.Table", low: str | None, high: str | None) -> "pa.Table"
 
 def _cuts(runs: list[_Run]) -> list[str]:
     """Ids at which to cut, so that what lies between two of them is about a block."""
-    groups = sorted(
-        zip((id for run in runs for id in run.firsts), (size for run in runs for size in run.sizes))
-    )
+    groups = sorted(pair for run in runs for pair in zip(run.firsts, run.sizes, strict=True))
     cuts: list[str] = []
     size = 0
     for first, group_size in groups:

@@ -5,6 +5,7 @@ from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from lakehouse_assets.errors import LakehouseError
 from lakehouse_assets.statements import schema as s
 from lakehouse_assets.statements.table import Partition, StagedFile
 from lakehouse_assets.storage.location import Location
@@ -12,7 +13,6 @@ from lakehouse_assets.storage.location import Location
 if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
 ROW_GROUP = 16_384
 """Rows read at once for a single entity: 3 ms each; smaller groups cost more to write and keep."""
@@ -148,7 +148,9 @@ class _FileWriter:
 
     def abort(self) -> None:
         """Leave nothing: the sink discards its file when the block that it is open in raises."""
-        with suppress(_Abort), self._stack:
+        with suppress(_Abort, LakehouseError, OSError), self._stack:
+            # left open, it would write to a closed file when it is collected
+            self._parquet.close()
             raise _Abort
 
 
@@ -157,7 +159,7 @@ class _Abort(Exception):
 
 
 def _group_ends(ids: "pl.Series", *, last: bool) -> list[int]:
-    """Where row groups end: at least `ROW_GROUP` rows apart, never inside an entity; a rest waits unless it is the last."""
+    """Where row groups end: at least `ROW_GROUP` rows apart, never inside an entity. A rest waits unless it is last."""
     import numpy as np
 
     rows = len(ids)
@@ -184,9 +186,6 @@ def _to_arrow(rows: "pl.DataFrame") -> "pa.Table":
 
 def _key(partition: Partition) -> str:
     """Where a new data file of a partition lies; the same pattern that other writers of Delta tables use."""
-    folders = [f"{name}={quote(value, safe='')}" for name, value in zip(s.PARTITION_BY, _values(partition))]
-    return f"{'/'.join(folders)}/part-00000-{uuid.uuid4()}-c000.zstd.parquet"
-
-
-def _values(partition: Partition) -> tuple[str, str, str]:
-    return partition.shard, partition.bucket, partition.origin
+    values = {s.SHARD: partition.shard, s.BUCKET: partition.bucket, s.ORIGIN: partition.origin}
+    folders = "/".join(f"{name}={quote(values[name], safe='')}" for name in s.PARTITION_BY)
+    return f"{folders}/part-00000-{uuid.uuid4()}-c000.zstd.parquet"

@@ -48,7 +48,7 @@ class Partition:
 
 @dataclass(frozen=True)
 class DataFile:
-    """A file of the table. `key` is relative to the table's folder; `first` and `last` bound its entity ids, if known."""
+    """A file of the table: `key` is relative to the table's folder, `first` and `last` bound its entity ids."""
 
     key: str
     partition: Partition
@@ -190,7 +190,7 @@ class StatementTable:
             )
             for file in read
         ]
-        actions = [*gone, *(file.action() for file in files)]
+        actions: list[AddAction | RemoveAction] = [*gone, *(file.action() for file in files)]
         return self._commit(actions, {CONTENT_VERSION: content_version}, tries=1)
 
     def content_version(self) -> str:
