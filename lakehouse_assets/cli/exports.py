@@ -1,0 +1,148 @@
+"""`export` and `make`: what is published of a dataset."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lakehouse_assets.cli import humane, output, reporting
+from lakehouse_assets.cli.call import Call, WrongUsage
+from lakehouse_assets.cli.progress import Bar
+from lakehouse_assets.cli.verb import verb
+from lakehouse_assets.errors import LakehouseError
+
+if TYPE_CHECKING:
+    from lakehouse_assets.lake import Dataset, Lake
+
+ARTIFACTS = ("statements", "entities", "documents", "statistics", "index")
+"""In the order in which they are made; the index lists the others."""
+
+FAILED = 1
+
+_FIELDS = {"rows", "bytes", "digest", "seconds", "skipped", "errors", "path"}
+
+Artifact = Mapping[str, object]
+
+verbs = typer.Typer()
+
+Force = Annotated[bool, typer.Option("--force", help="Also what is fresh.")]
+
+
+@verb(verbs, "export", example="lakehouse export -d eu_list statements entities")
+def export(
+    call: Call,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="ARTIFACT", help="Which; all by default.", show_default=False),
+    ] = None,
+    force: Force = False,
+) -> None:
+    """Write statements, entities, documents, statistics, index."""
+    wanted = _wanted(names or [])
+    dataset = call.dataset()
+    # one index for all, written as the last of them
+    update_index = "index" not in wanted
+    with Bar("exporting", shown=not call.quiet) as progress:
+        jobs = {
+            name: dataset.export(name, force=force, update_index=update_index, progress=progress)
+            for name in wanted
+        }
+    made = {name: job.model_dump(include=_FIELDS) for name, job in jobs.items()}
+    reporting.report(dataset)
+    if call.as_json:
+        output.document(_document(dataset.name, made))
+    else:
+        _print(dataset.name, made)
+
+
+@verb(verbs, "make", example="lakehouse make --all")
+def make(
+    call: Call,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME", help="More datasets.", show_default=False)
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="All datasets of the lake.")] = False,
+    force: Force = False,
+) -> int:
+    """
+    Write every export that is not fresh, and the catalogue.
+
+    One dataset that fails does not keep the others from being made.
+    """
+    lake = call.lake()
+    chosen = lake.datasets() if every else list(dict.fromkeys([*call.datasets, *(names or [])]))
+    if not chosen and not every:
+        msg = "which datasets? Add -d NAME, or --all"
+        raise WrongUsage(msg)
+    made, failed = _make_each(call, lake, chosen, force=force)
+    catalog = lake.export_catalog(force=force)
+    reporting.report_catalog(lake)
+    if call.as_json:
+        several = every or len(chosen) > 1
+        found = {"datasets": made} if several else {**made[0]} if made else {}
+        result = {"rows": catalog.rows, "bytes": catalog.bytes, "skipped": catalog.skipped}
+        output.document({**found, "catalog": result, "failed": failed})
+    return FAILED if failed else 0
+
+
+def _make_each(
+    call: Call, lake: "Lake", names: Sequence[str], *, force: bool
+) -> tuple[list[dict[str, object]], list[str]]:
+    """Make one dataset after the other; one that fails does not stop the others."""
+    made, failed = [], []
+    for dataset in [lake.dataset(name) for name in names]:
+        try:
+            made.append(_make(call, dataset, force=force))
+        except LakehouseError as exc:
+            failed.append(dataset.name)
+            output.say(f"error: {dataset.name}: {output.visible(str(exc))}")
+    return made, failed
+
+
+def _make(call: Call, dataset: "Dataset", *, force: bool) -> dict[str, object]:
+    with Bar(f"making {dataset.name}", shown=not call.quiet) as progress:
+        job = dataset.make(force=force, progress=progress, catalog=False)
+    reporting.report(dataset)
+    if not call.as_json:
+        _print(dataset.name, job.artifacts)
+    return {**_document(dataset.name, job.artifacts), "seconds": job.seconds, "run_id": job.run_id}
+
+
+def _wanted(names: Sequence[str]) -> list[str]:
+    """The artifacts in the order in which they are made; wrong usage for others."""
+    given = {part for name in names for part in name.split(",") if part}
+    unknown = sorted(given - set(ARTIFACTS))
+    if unknown:
+        msg = f"no such export: {', '.join(unknown)}; there are {', '.join(ARTIFACTS)}"
+        raise WrongUsage(msg)
+    return [name for name in ARTIFACTS if name in given or not given]
+
+
+def _document(dataset: str, made: Mapping[str, Artifact]) -> dict[str, object]:
+    """The artifacts, and what they come to; a single one is told at the top, too."""
+    numbers = {
+        key: sum(float(str(artifact.get(key) or 0)) for artifact in made.values())
+        for key in ("rows", "bytes", "seconds", "errors")
+    }
+    only = next(iter(made.values())) if len(made) == 1 else {}
+    return {
+        "dataset": dataset,
+        **{key: number if key == "seconds" else int(number) for key, number in numbers.items()},
+        "digest": only.get("digest"),
+        "path": only.get("path"),
+        "skipped": all(artifact.get("skipped") for artifact in made.values()),
+        "artifacts": made,
+    }
+
+
+def _print(dataset: str, made: Mapping[str, Artifact]) -> None:
+    for name, artifact in made.items():
+        size = humane.size(int(str(artifact["bytes"])))
+        if artifact["skipped"]:
+            output.line(f"{dataset}: {name} is fresh ({size})")
+        else:
+            rows, took = int(str(artifact["rows"])), float(str(artifact["seconds"]))
+            output.line(
+                f"{dataset}: {name} written to {artifact['path']}: "
+                f"{humane.count(rows, 'row')}, {size} in {humane.seconds(took)}"
+            )

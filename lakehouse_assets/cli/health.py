@@ -1,0 +1,120 @@
+"""`status` and `check`: how a dataset is, and whether all is as it should be."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lakehouse_assets.cli import humane, output
+from lakehouse_assets.cli.call import Call
+from lakehouse_assets.cli.maintenance import describe, holder_document
+from lakehouse_assets.cli.verb import verb
+
+if TYPE_CHECKING:
+    from lakehouse_assets.lake import Dataset, DatasetStatus
+    from lakehouse_assets.operations.checks import CheckResult
+    from lakehouse_assets.operations.freshness import Freshness
+
+CHECK_FAILED = 1
+
+verbs = typer.Typer()
+
+
+@verb(verbs, "status", example="lakehouse status -d eu_list")
+def status(call: Call) -> None:
+    """Show counts, what is fresh, and locks; of all without -d."""
+    found = (dataset.status() for dataset in _datasets(call))
+    if not call.as_json:
+        for state in found:
+            print_status(state)
+    elif len(call.datasets) == 1:
+        output.document(status_document(next(found)))
+    else:
+        output.document({"datasets": [status_document(state) for state in found]})
+
+
+@verb(verbs, "check", example="lakehouse check -d eu_list")
+def check(
+    call: Call,
+    strict: Annotated[bool, typer.Option("--strict", help="Fail for warnings, too.")] = False,
+) -> int:
+    """Run every check; exit code 1 when one fails."""
+    found = [(dataset.name, result) for dataset in _datasets(call) for result in dataset.checks()]
+    if call.as_json:
+        output.document({"checks": [{"dataset": name, **_check_document(result)} for name, result in found]})
+    else:
+        columns = ["dataset", "asset", "check", "result", "details"]
+        output.table(columns, ([name, *_check_row(result)] for name, result in found))
+    failing = ("ERROR", "WARN") if strict else ("ERROR",)
+    failed = any(not result.passed and result.severity in failing for _, result in found)
+    return CHECK_FAILED if failed else 0
+
+
+def status_document(state: "DatasetStatus") -> dict[str, object]:
+    """A dataset's state for machines; `lease` is the holder whom others have to wait for, if there is one."""
+    holders = [holder_document(holder) for holder in state.lease]
+    return {
+        "dataset": state.dataset,
+        "entities": state.entities,
+        "statements": state.statements,
+        "content_version": state.content_version,
+        "dirty_partitions": len(state.dirty_partitions),
+        "dirty": state.dirty_partitions,
+        "journal_rows": state.journal_rows,
+        "artifacts": {name: _artifact(freshness) for name, freshness in state.artifacts.items()},
+        "lease": holders[0] if holders else None,
+        "holders": holders,
+    }
+
+
+def print_status(state: "DatasetStatus") -> None:
+    """A dataset's state for people."""
+    output.line(
+        f"{state.dataset}: {humane.count(state.entities, 'entity', 'entities')}, "
+        f"{humane.count(state.statements, 'statement')}, "
+        f"{humane.count(len(state.dirty_partitions), 'partition')} to merge, "
+        f"{humane.count(state.journal_rows, 'row')} in the journal"
+    )
+    columns = ["artifact", "state", "rows", "size", "written", "why"]
+    output.table(columns, map(_artifact_row, state.artifacts.values()), numbers=("rows", "size"))
+    for holder in state.lease:
+        output.line(f"locked: {describe(holder)}")
+
+
+def _datasets(call: Call) -> "list[Dataset]":
+    lake = call.lake()
+    return [lake.dataset(name) for name in call.datasets or lake.datasets()]
+
+
+def _artifact(state: "Freshness") -> dict[str, object]:
+    fields = ("fresh", "why", "written_at", "rows", "bytes", "digest", "path")
+    return {field: getattr(state, field) for field in fields}
+
+
+def _artifact_row(state: "Freshness") -> list[str]:
+    rows = "" if state.rows is None else humane.count(state.rows)
+    size = "" if state.bytes is None else humane.size(state.bytes)
+    written = "" if state.written_at is None else f"{state.written_at:%Y-%m-%d %H:%M}"
+    return [state.artifact, "fresh" if state.fresh else "stale", rows, size, written, state.why]
+
+
+def _check_document(result: "CheckResult") -> dict[str, object]:
+    fields = ("asset", "check", "passed", "severity", "metadata")
+    return {field: getattr(result, field) for field in fields}
+
+
+def _check_row(result: "CheckResult") -> list[str]:
+    told = "passed" if result.passed else "failed" if result.severity == "ERROR" else "warning"
+    return [result.asset, result.check, told, _details(result)]
+
+
+def _details(result: "CheckResult") -> str:
+    """What a check found: its reason if it gives one, else its numbers, and all if it failed."""
+    if "why" in result.metadata:
+        return str(result.metadata["why"])
+    # digests and lists of sources are for comparing; where all is well, nobody does
+    shown = {
+        name: value
+        for name, value in result.metadata.items()
+        if not result.passed or isinstance(value, int | float)
+    }
+    return ", ".join(f"{name} {value}" for name, value in shown.items())

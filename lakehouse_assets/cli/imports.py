@@ -1,0 +1,110 @@
+"""`import`: entities from files and stdin."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lakehouse_assets.cli import humane, output, reporting
+from lakehouse_assets.cli.call import Call
+from lakehouse_assets.cli.moments import moment
+from lakehouse_assets.cli.progress import Bar
+from lakehouse_assets.cli.verb import verb
+
+if TYPE_CHECKING:
+    from lakehouse_assets.operations import ImportJob
+
+DONE_WITH_ERRORS = 3
+
+# other origins say more: which crawl, which mapping, which program
+_ORIGIN = "bulk"
+_MOST_NAMED = 5
+
+verbs = typer.Typer()
+
+
+@verb(verbs, "import", example="lakehouse import -d eu_list people.ftm.json companies.ftm.json.gz")
+def import_files(
+    call: Call,
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE",
+            help="FollowTheMoney entities as JSON lines, also .gz, .zst and .bz2; - for stdin.",
+            show_default=False,
+        ),
+    ],
+    origin: Annotated[str, typer.Option(metavar="NAME", help="Where the entities come from.")] = _ORIGIN,
+    trusted: Annotated[
+        bool, typer.Option("--trusted", help="Take values as they are: followthemoney wrote them.")
+    ] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Import nothing if a single line is bad.")] = False,
+    override_origin: Annotated[
+        bool, typer.Option("--override-origin", help="Use --origin also for lines that name their own.")
+    ] = False,
+    role: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Who provides them, for lines that do not say.")
+    ] = None,
+    last_seen: Annotated[
+        datetime | None,
+        typer.Option(
+            metavar="TIME", parser=moment, help="When they were seen, for lines that do not say: 2026-11-21."
+        ),
+    ] = None,
+) -> int:
+    """
+    Import entities: all of a call appear at once, or none.
+
+    Values are cleaned, and those that cannot be are counted. Lines that are no entities go to quarantine;
+    the exit code is 3 then.
+    """
+    dataset = call.dataset()
+    with Bar("importing", shown=not call.quiet) as progress:
+        job = dataset.import_files(
+            files,
+            origin=origin,
+            trusted=trusted,
+            strict=strict,
+            override_origin=override_origin,
+            role=role,
+            last_seen=last_seen,
+            progress=progress,
+        )
+    reporting.report(dataset, job=job)
+    if call.as_json:
+        output.document(_document(job))
+    else:
+        _print(job, call)
+    return DONE_WITH_ERRORS if job.errors else 0
+
+
+def _document(job: "ImportJob") -> dict[str, object]:
+    fields = {"dataset", "entities", "rows", "bytes", "seconds", "errors", "rejected", "unknown", "empty"}
+    fields |= {"origin", "mode", "quarantine", "content_version", "run_id"}
+    return {**job.model_dump(include=fields), "digest": job.content_version, "skipped": False}
+
+
+def _print(job: "ImportJob", call: Call) -> None:
+    entities = humane.count(job.entities, "entity", "entities")
+    statements = humane.count(job.rows, "statement")
+    took = humane.seconds(job.seconds)
+    output.line(
+        f"imported {entities} into {job.dataset}: {statements} from {humane.size(job.bytes)} in {took}"
+    )
+    if call.quiet:
+        return
+    if job.rejected:
+        output.warn(f"{_counts(job.rejected)} rejected by cleaning")
+    if job.unknown:
+        output.warn(f"{_counts(job.unknown)} left out: no such property")
+    if job.errors:
+        lines = humane.count(job.errors, "line")
+        output.warn(f"{lines} could not be imported; see {job.quarantine} in the dataset's folder")
+
+
+def _counts(found: dict[str, int]) -> str:
+    """How many values, and of which properties most."""
+    most = sorted(found.items(), key=lambda item: (-item[1], item[0]))
+    named = [f"{name} {number:,}" for name, number in most[:_MOST_NAMED]]
+    named += ["..."] if len(most) > _MOST_NAMED else []
+    return f"{humane.count(sum(found.values()), 'value')} ({', '.join(named)})"

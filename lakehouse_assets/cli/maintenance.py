@@ -1,0 +1,76 @@
+"""`merge` and `unlock`: looking after a dataset."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lakehouse_assets.cli import humane, output, reporting
+from lakehouse_assets.cli.call import Call
+from lakehouse_assets.cli.progress import Bar
+from lakehouse_assets.cli.verb import verb
+
+if TYPE_CHECKING:
+    from lakehouse_assets.storage.holders import Holder
+
+verbs = typer.Typer()
+
+
+@verb(verbs, "merge", example="lakehouse merge -d eu_list")
+def merge(
+    call: Call,
+    force: Annotated[bool, typer.Option("--force", help="Also what is merged already.")] = False,
+) -> None:
+    """Rewrite statements to the rows that count; reads get faster."""
+    dataset = call.dataset()
+    with Bar("merging", shown=not call.quiet) as progress:
+        job = dataset.merge(force=force, progress=progress)
+    if not job.skipped:
+        reporting.report_merge(dataset, job)
+    if call.as_json:
+        fields = {"dataset", "partitions", "rows_before", "rows_after", "seconds", "skipped", "errors"}
+        counts = {"rows": job.rows_after, "bytes": None, "digest": dataset.content_version()}
+        output.document({**job.model_dump(include=fields), **counts})
+    elif job.skipped:
+        output.line(f"{job.dataset}: nothing to merge")
+    else:
+        output.line(
+            f"merged {humane.count(len(job.partitions), 'partition')} of {job.dataset}: "
+            f"{humane.count(job.rows_before, 'statement')} to {humane.count(job.rows_after)} "
+            f"in {humane.seconds(job.seconds)}"
+        )
+
+
+@verb(verbs, "unlock", example="lakehouse unlock -d eu_list --force")
+def unlock(
+    call: Call,
+    force: Annotated[bool, typer.Option("--force", help="Break the locks, whoever holds them.")] = False,
+) -> None:
+    """Show who holds the locks; break them with --force."""
+    dataset = call.dataset()
+    holders = dataset.unlock() if force else dataset.holders()
+    if call.as_json:
+        found = [holder_document(holder) for holder in holders]
+        lease = found[0] if found else None
+        broken = force and lease is not None
+        output.document({"dataset": dataset.name, "lease": lease, "holders": found, "broken": broken})
+        return
+    for holder in holders:
+        output.line(f"{'broke' if force else 'held:'} {describe(holder)}")
+    if not holders:
+        output.line(f"{dataset.name} is not locked")
+    elif not force and not call.quiet:
+        output.say(f"if nobody is at work any more, run `lakehouse unlock -d {dataset.name} --force`")
+
+
+def describe(holder: "Holder") -> str:
+    """A lock in words: which, who holds it and for how long."""
+    age = holder.age_seconds
+    since = f", for {humane.seconds(age)}" if age is not None else ""
+    return output.visible(f"{holder.name} by {holder}{since}")
+
+
+def holder_document(holder: "Holder") -> dict[str, object]:
+    """A lock for machines."""
+    fields = ("name", "owner", "host", "pid", "reason", "taken", "expires")
+    told = {field: getattr(holder, field) for field in fields}
+    return {**told, "age_seconds": holder.age_seconds, "over": holder.is_over}
