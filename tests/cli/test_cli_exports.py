@@ -1,0 +1,89 @@
+"""`lakehouse export` and `make`."""
+
+import hashlib
+from pathlib import Path
+
+from tests.cli.calling import Lakehouse
+
+PATHS = {
+    "statements": "exports/statements.csv",
+    "entities": "entities.ftm.json",
+    "documents": "exports/documents.csv",
+    "statistics": "exports/statistics.json",
+    "index": "index.json",
+}
+ARTIFACTS = list(PATHS)
+
+
+def test_everything_is_exported_by_default(acme: Lakehouse, folder: Path) -> None:
+    result = acme("export", "-d", "acme", "--json")
+    assert result.code == 0
+    assert list(result.json["artifacts"]) == ARTIFACTS
+    assert result.json["skipped"] is False
+    for path in PATHS.values():
+        assert (folder / "data" / "acme" / path).exists()
+
+
+def test_one_export_is_told_at_the_top(acme: Lakehouse, folder: Path) -> None:
+    told = acme("export", "-d", "acme", "entities", "--json").json
+    data = (folder / "data" / "acme" / "entities.ftm.json").read_bytes()
+    assert (told["dataset"], told["rows"], told["errors"]) == ("acme", 3, 0)
+    assert told["bytes"] == len(data)
+    assert told["digest"] == hashlib.sha256(data).hexdigest()
+    assert told["seconds"] >= 0
+    assert told["skipped"] is False
+
+
+def test_exports_are_named_apart_or_with_commas(acme: Lakehouse) -> None:
+    told = acme("export", "-d", "acme", "statistics,entities", "statements", "--json").json
+    assert list(told["artifacts"]) == ["statements", "entities", "statistics"]
+
+
+def test_a_fresh_export_is_skipped_unless_forced(acme: Lakehouse) -> None:
+    first = acme("export", "-d", "acme", "entities")
+    assert "entities written to entities.ftm.json: 3 rows" in first.out
+    assert "entities is fresh" in acme("export", "-d", "acme", "entities").out
+    assert acme("export", "-d", "acme", "entities", "--json").json["skipped"] is True
+    assert acme("export", "-d", "acme", "entities", "--force", "--json").json["skipped"] is False
+
+
+def test_a_made_dataset_is_fresh(acme: Lakehouse, folder: Path) -> None:
+    result = acme("make", "-d", "acme", "--json")
+    assert result.code == 0
+    assert result.json["dataset"] == "acme"
+    assert list(result.json["artifacts"]) == ARTIFACTS
+    assert not any(artifact["skipped"] for artifact in result.json["artifacts"].values())
+    assert (folder / "data" / "index.json").exists()
+    again = acme("make", "-d", "acme", "--json").json
+    assert all(artifact["skipped"] for artifact in again["artifacts"].values())
+    forced = acme("make", "-d", "acme", "--force", "--json").json
+    assert not any(artifact["skipped"] for artifact in forced["artifacts"].values())
+
+
+def test_making_tells_each_artifact(acme: Lakehouse) -> None:
+    lines = acme("make", "-d", "acme").out.splitlines()
+    assert [line.split()[1] for line in lines] == ARTIFACTS
+    assert all(line.startswith("acme: ") for line in lines)
+
+
+def test_several_datasets_are_made(acme: Lakehouse, folder: Path) -> None:
+    acme("dataset", "create", "beta")
+    assert [made["dataset"] for made in acme("make", "--all", "--json").json["datasets"]] == ["acme", "beta"]
+    for args in (("-d", "beta", "-d", "acme"), ("-d", "beta", "acme")):
+        told = acme("make", *args, "--json").json
+        assert [made["dataset"] for made in told["datasets"]] == ["beta", "acme"]
+    assert (folder / "data" / "beta" / "index.json").exists()
+
+
+def test_a_dataset_that_fails_does_not_keep_others_from_being_made(acme: Lakehouse, folder: Path) -> None:
+    acme("dataset", "create", "beta")
+    (folder / "data" / "acme" / "config.yml").write_text("name: [torn")
+    result = acme("make", "--all", "--json")
+    assert result.code == 1
+    assert "error: acme: " in result.err
+    assert result.json["failed"] == ["acme"]
+    assert [made["dataset"] for made in result.json["datasets"]] == ["beta"]
+
+
+def test_an_empty_lake_has_nothing_to_make(lakehouse: Lakehouse) -> None:
+    assert lakehouse("make", "--all", "--json").json["datasets"] == []

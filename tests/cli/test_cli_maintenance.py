@@ -1,0 +1,55 @@
+"""`lakehouse merge` and `unlock`."""
+
+from pathlib import Path
+
+import pytest
+
+from lakehouse_assets.lake import Lake
+from tests.cli.calling import Lakehouse
+
+
+def test_a_merge_rewrites_what_was_imported_twice(acme: Lakehouse, entities: Path) -> None:
+    acme("import", "-d", "acme", entities)
+    before = acme("query", "-d", "acme").out
+    told = acme("merge", "-d", "acme", "--json").json
+    assert told["dataset"] == "acme"
+    assert (told["rows_before"], told["rows_after"], told["rows"]) == (16, 8, 8)
+    assert told["skipped"] is False
+    assert told["errors"] == 0
+    assert told["digest"] == acme("status", "-d", "acme", "--json").json["content_version"]
+    assert acme("query", "-d", "acme").out == before
+    assert acme("merge", "-d", "acme").out == "acme: nothing to merge\n"
+    forced = acme("merge", "-d", "acme", "--force").out
+    assert forced.startswith("merged 1 partition of acme: 8 statements to 8 in ")
+
+
+def test_without_a_lock_there_is_nothing_to_unlock(acme: Lakehouse) -> None:
+    assert acme("unlock", "-d", "acme").out == "acme is not locked\n"
+    told = acme("unlock", "-d", "acme", "--json").json
+    assert told == {"dataset": "acme", "lease": None, "holders": [], "broken": False}
+
+
+def test_a_lock_is_shown_and_only_broken_by_force(acme: Lakehouse, folder: Path) -> None:
+    with Lake(folder / "data").dataset("acme").leases.exclusive("merge"):
+        shown = acme("unlock", "-d", "acme")
+        assert shown.code == 0
+        assert shown.out.startswith("held: write by ")
+        assert "(merge)" in shown.out
+        assert "lakehouse unlock -d acme --force" in shown.err
+        assert acme("status", "-d", "acme", "--json").json["lease"]["reason"] == "merge"
+        assert acme("unlock", "-d", "acme", "--force").out.startswith("broke write by ")
+    assert acme("status", "-d", "acme", "--json").json["lease"] is None
+
+
+def test_another_programs_lock_is_never_broken_by_itself(
+    acme: Lakehouse, folder: Path, entities: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAKEHOUSE_LOCK_TIMEOUT", "0")
+    (folder / "data" / "acme" / ".LOCK").write_text('"2026-11-21T00:00:00+00:00"')
+    refused = acme("import", "-d", "acme", entities)
+    assert refused.code == 1
+    assert "another program" in refused.err
+    assert "lakehouse unlock" in refused.err
+    assert "another program" in acme("unlock", "-d", "acme").out
+    assert acme("unlock", "-d", "acme", "--force", "--json").json["broken"] is True
+    assert acme("import", "-d", "acme", entities).code == 0
