@@ -214,7 +214,8 @@ def _by_prop(rows: "pl.DataFrame") -> "pl.DataFrame":
     disorder = (rows[s.PROP] < rows[s.PROP].shift(1)) & ~begins
     if not disorder.any():
         return rows
-    return rows[pl.select(pl.arg_sort_by(begins.cum_sum(), rows[s.PROP])).to_series()]
+    order = pl.DataFrame({"entity": begins.cum_sum(), "prop": rows[s.PROP]})
+    return rows[order.select(pl.arg_sort_by("entity", "prop")).to_series()]
 
 
 def _moments(micros: "Numbers") -> "pl.Series":

@@ -15,7 +15,7 @@ def common_schema(names: frozenset[str]) -> tuple[str | None, bool]:
     """
     The one schema for rows of several, and whether they are compatible.
 
-    That is the one among them that is all the others, too; else their nearest common ancestor, None without one.
+    That is the one among them that is all the others, too; else their nearest common ancestor, if there is any.
 
     Example:
         >>> common_schema(frozenset({"LegalEntity", "Company", "Organization"}))
