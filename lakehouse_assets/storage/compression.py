@@ -5,15 +5,19 @@ import gzip
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from lakehouse_assets.errors import InvalidData
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 SUFFIXES = (".gz", ".zst", ".bz2")
 
 _GZIP_LEVEL = 6
 # level 3 made the exports no smaller and took longer
 _ZSTD_LEVEL = 1
+_PACKED = 8 << 10
 
 
 @contextmanager
@@ -55,11 +59,7 @@ def decompressing(source: BinaryIO, name: str) -> BinaryIO:
     if name.endswith(".bz2"):
         return cast(BinaryIO, bz2.BZ2File(source, mode="rb"))
     if name.endswith(".zst"):
-        import zstandard
-
-        # a file may be several frames, one after the other
-        reader = zstandard.ZstdDecompressor().stream_reader(source, read_across_frames=True)
-        return cast(BinaryIO, io.BufferedReader(cast(io.RawIOBase, reader)))
+        return cast(BinaryIO, io.BufferedReader(_ZstdFile(source)))
     return source
 
 
@@ -69,3 +69,43 @@ def plain_name(name: str) -> str:
         if name.endswith(suffix):
             return name.removesuffix(suffix)
     return name
+
+
+class _ZstdFile(io.RawIOBase):
+    """The plain bytes of zstandard frames; zstandard's own reader takes a file that was cut off for a whole one."""
+
+    def __init__(self, source: BinaryIO) -> None:
+        import zstandard
+
+        self._source = source
+        self._decompressor = zstandard.ZstdDecompressor()
+        self._frame = self._decompressor.decompressobj()
+        self._begun = False
+        self._plain = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+        while not self._plain:
+            # a little goes a long way: each block of four bytes may stand for 128 KB
+            packed = self._source.read(_PACKED)
+            if not packed and self._begun:
+                raise EOFError("the file ends in the middle of its compressed data")
+            if not packed:
+                return 0
+            self._plain = memoryview(self._unpack(packed))
+        view = memoryview(buffer)
+        size = min(len(view), len(self._plain))
+        view[:size], self._plain = self._plain[:size], self._plain[size:]
+        return size
+
+    def _unpack(self, packed: bytes) -> bytes:
+        plain = b""
+        while packed:
+            self._begun = True
+            plain += self._frame.decompress(packed)
+            packed = self._frame.unused_data
+            if self._frame.eof:
+                self._frame, self._begun = self._decompressor.decompressobj(), False
+        return plain
