@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NoReturn
 
+from lakehouse_assets.errors import InvalidData
+from lakehouse_assets.model.names import check_origin
+
 _NO_SCHEMA = "no schema"
 
 
@@ -54,14 +57,14 @@ def read_entity(line: str, *, allow_nul: bool = True) -> Entity:
         first_seen=_optional(data, "first_seen"),
         last_seen=_optional(data, "last_seen"),
         last_change=_optional(data, "last_change"),
-        origin=one_of(data.get("origin"), "origin"),
-        role=one_of(data.get("role"), "role"),
-        fragment=one_of(data.get("fragment"), "fragment"),
+        origin=read_text(data.get("origin"), "origin"),
+        role=read_text(data.get("role"), "role"),
+        fragment=read_text(data.get("fragment"), "fragment"),
     )
 
 
-def one_of(value: object, key: str) -> str | None:
-    """A text, or the only element of a list; several and none give None."""
+def read_text(value: object, key: str) -> str | None:
+    """A text, or the only element of a list; several and none give None. An origin must be one."""
     if isinstance(value, list):
         if not all(isinstance(item, str) for item in value):
             raise BadEntity(f"{key} holds something that is no text")
@@ -70,7 +73,14 @@ def one_of(value: object, key: str) -> str | None:
         return None
     if not isinstance(value, str):
         raise BadEntity(f"{key} is {_kind(value)}, not a text")
-    return _unicode(value, key)
+    return _origin(value) if key == "origin" else _unicode(value, key)
+
+
+def _origin(value: str) -> str:
+    try:
+        return check_origin(_unicode(value, "origin"))
+    except InvalidData as exc:
+        raise BadEntity(str(exc)) from exc
 
 
 def read_time(value: object, key: str) -> datetime | None:

@@ -3,13 +3,13 @@
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from lakehouse_assets.errors import InvalidData
 from lakehouse_assets.statements.clean import ValueCleaner
 from lakehouse_assets.statements.explode import Stamp, Tally, explode
-from lakehouse_assets.statements.lines import BadLine, Source, place, read_blocks
+from lakehouse_assets.statements.lines import BadLine, OnBad, Source, place, read_blocks
 from lakehouse_assets.statements.parse import identify, parse
 from lakehouse_assets.statements.sorting import LineSorter
 from lakehouse_assets.statements.stage import Staging
@@ -18,6 +18,7 @@ from lakehouse_assets.statements.vocabulary import vocabulary
 if TYPE_CHECKING:
     import duckdb
     import polars as pl
+    import pyarrow as pa
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +87,9 @@ def stage_entities(
     def count(read: int) -> None:
         result.bytes += read
 
+    def quoting(table: "pa.Table") -> OnBad:
+        return lambda bad: on_bad(replace(bad, text=_line_at(table, bad.position)))
+
     with LineSorter(temp_directory) as sorter:
         for block in read_blocks(sources, on_bad, count):
             found = identify(block, con, on_bad)
@@ -98,7 +102,7 @@ def stage_entities(
         for table in sorter.blocks():
             entities = parse(table, con, on_bad, allow_nul=not trusted)
             rows = explode(
-                entities, con, stamp=stamp, words=words, cleaner=cleaner, tally=tally, on_bad=on_bad
+                entities, con, stamp=stamp, words=words, cleaner=cleaner, tally=tally, on_bad=quoting(table)
             )
             rows = revive(rows)
             staging.write(rows)
@@ -112,6 +116,13 @@ def stage_entities(
     if result.stripped_ids:
         log.info("%s ids carried the signature of a namespace, which was taken off", result.stripped_ids)
     return result
+
+
+def _line_at(table: "pa.Table", position: int) -> bytes:
+    import pyarrow.compute as pc
+
+    found = table["line"].filter(pc.equal(table["position"], position))
+    return str(found[0].as_py()).encode()
 
 
 def connect() -> "duckdb.DuckDBPyConnection":

@@ -90,24 +90,22 @@ def read_blocks(sources: Sequence[Source], on_bad: OnBad, on_bytes: Callable[[in
     Empty lines are skipped. `on_bytes` hears of the bytes read after decompression.
     """
     for number, source in enumerate(sources):
-        try:
-            with source.open() as raw:
-                stream = _decompress(cast(io.BufferedReader, raw))
-                blocks = _read(stream, number, on_bad, on_bytes)
-                while (block := _next(blocks, source)) is not None:
-                    yield block
-        except PermissionError as exc:
-            msg = f"cannot read {source.name}: {exc.strerror}"
-            raise StorageError(msg) from exc
+        yield from _read(_chunks(source), number, on_bad, on_bytes)
 
 
-def _next(blocks: Iterator[Block], source: Source) -> Block | None:
-    """The next block; InvalidData when the file turns out to be damaged."""
+def _chunks(source: Source) -> Iterator[bytes]:
+    """The plain bytes of a source in pieces; InvalidData or StorageError when they cannot be read to the end."""
     try:
-        return next(blocks, None)
+        with source.open() as raw:
+            stream = _decompress(cast(io.BufferedReader, raw))
+            while chunk := stream.read(_READ):
+                yield chunk
     except _damages() as exc:
-        msg = f"cannot read {source.name}: {exc}; nothing was imported"
-        raise InvalidData(msg) from exc
+        # what a decompressor raises has no number of the system
+        by_system = isinstance(exc, OSError) and exc.errno is not None
+        reason = exc.strerror if isinstance(exc, OSError) and by_system else exc
+        msg = f"cannot read {source.name}: {reason}; nothing was imported"
+        raise (StorageError if by_system else InvalidData)(msg) from exc
 
 
 def _decompress(raw: io.BufferedReader) -> BinaryIO:
@@ -127,13 +125,13 @@ def _damages() -> tuple[type[Exception], ...]:
 
 
 def _read(
-    stream: BinaryIO, file_number: int, on_bad: OnBad, on_bytes: Callable[[int], None]
+    chunks: Iterator[bytes], file_number: int, on_bad: OnBad, on_bytes: Callable[[int], None]
 ) -> Iterator[Block]:
     rest = b""
     line_number = 0
     skipping = False  # inside a line that is too long
     first = True
-    while chunk := stream.read(_READ):
+    for chunk in chunks:
         on_bytes(len(chunk))
         if first:
             chunk, first = chunk.removeprefix(_BOM), False

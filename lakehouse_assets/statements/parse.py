@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from lakehouse_assets.statements.exact import BadEntity, one_of, read_entity, read_time
+from lakehouse_assets.statements.exact import BadEntity, read_entity, read_text, read_time
 from lakehouse_assets.statements.lines import BadLine, Block, OnBad
 
 if TYPE_CHECKING:
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 _TYPED = '{"id":"VARCHAR","schema":"VARCHAR","properties":"MAP(VARCHAR,VARCHAR[])"}'
 _KEYS = ["id", "schema", "properties", "first_seen", "last_seen", "last_change", "origin", "role", "fragment"]
 _PATHS = [f"$.{key}" for key in _KEYS]
+
+# what DuckDB takes for JSON though it is none: a comma before a bracket, NaN, inf; in a text it does no harm
+_LENIENT = r"[:,\[][ \t\r\n]*-?(?:[nN][aA][nN]|[iI][nN][fF])|,[ \t\r\n]*[\]}]"
 
 # a key that is there twice would be answered differently by each reader
 _IDENTIFY = """
@@ -66,7 +69,8 @@ def identify(block: Block, con: "duckdb.DuckDBPyConnection", on_bad: OnBad) -> I
     bad = ~found["valid"] | found["id"].fill_null("").eq("") | found["keys"].fill_null("").is_in(doubled)
     if bad.any():
         for position, line in pl.DataFrame(given).filter(bad).iter_rows():
-            on_bad(BadLine(position, _verdict(line), line.encode()))
+            if not line.isspace():
+                on_bad(BadLine(position, _verdict(line), line.encode()))
         good = pa.array(~bad)
         given, found = given.filter(good), found.filter(~bad)
     ids = strip_namespace(found["id"])
@@ -87,7 +91,7 @@ def parse(
     import polars as pl
 
     frame = pl.DataFrame(_query(con, _PARSE, table))
-    unclear = ~frame["whole"]
+    unclear = ~frame["whole"] | pl.Series(table["line"]).str.contains(_LENIENT)
     columns = {}
     for name in TEXTS:
         columns[name], broken = _texts(frame[name])
@@ -173,7 +177,7 @@ def _texts(column: "pl.Series") -> "tuple[pl.Series, pl.Series]":
     broken = []
     for text in column.unique().drop_nulls():
         try:
-            meanings[text] = one_of(json.loads(text), column.name)
+            meanings[text] = read_text(json.loads(text), column.name)
         except BadEntity:
             broken.append(text)
     values = column.replace_strict(
