@@ -1,5 +1,6 @@
 """Small lakes, files and entities for tests."""
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from lakehouse_assets.lake import Dataset, Lake
+from lakehouse_assets.operations import ImportJob
 
 Entity = dict[str, Any]
 
@@ -55,3 +57,29 @@ def iter_values(dataset: Dataset) -> Iterator[tuple[str, str, str]]:
     """The same, as they come."""
     for rows in dataset.statements.reader.scan(["entity_id", "prop", "value"]):
         yield from rows.filter(pl.col("prop") != "id").iter_rows()
+
+
+def tree(folder: Path) -> dict[str, str]:
+    """
+    Every file below a folder with the SHA-256 of its bytes.
+
+    Left out is what any operation may leave: job records, the quarantine, and the guard file of swaps.
+    """
+    left_out = (".guard",)
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        key = path.relative_to(folder).as_posix()
+        if path.is_file() and path.name not in left_out and not _is_report(key):
+            found[key] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return found
+
+
+def _is_report(key: str) -> bool:
+    return "jobs/runs/" in key or "quarantine/" in key
+
+
+def quarantined(dataset: Dataset, job: ImportJob) -> list[dict[str, Any]]:
+    """The entries of the quarantine of an import."""
+    if job.quarantine is None:
+        return []
+    return [json.loads(line) for line in dataset.location.read(job.quarantine).splitlines()]
