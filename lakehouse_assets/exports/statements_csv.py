@@ -51,6 +51,7 @@ def render_statements(rows: "pl.DataFrame") -> "pl.Series":
     import polars as pl
 
     pieces: list[str | pl.Expr] = []
+    entity_id = csv_field(rows[s.ENTITY_ID])
     for name in FIELDS:
         pieces.append("," if pieces else "")
         if name in (s.FIRST_SEEN, s.LAST_SEEN):
@@ -58,7 +59,7 @@ def render_statements(rows: "pl.DataFrame") -> "pl.Series":
         elif name == s.EXTERNAL:
             pieces.append(_boolean(rows[name]))
         else:
-            pieces.append(csv_field(rows[s.ENTITY_ID if name == _CANONICAL_ID else name]))
+            pieces += entity_id if name in (s.ENTITY_ID, _CANONICAL_ID) else csv_field(rows[name])
     return rows.select(concat([*pieces, "\n"]).alias("line")).to_series()
 
 
