@@ -29,8 +29,7 @@ def delete(
     job = dataset.delete(ids, origin=origin)
     reporting.report(dataset)
     if call.as_json:
-        fields = {"dataset", "entities", "rows", "missing", "errors", "run_id"}
-        output.document(job.model_dump(include=fields))
+        output.document(output.fields(job, "dataset", "entities", "rows", "missing", "errors", "run_id"))
         return
     entities = humane.count(job.entities, "entity", "entities")
     output.line(f"deleted {entities} from {job.dataset}: {humane.count(job.rows, 'statement')}")

@@ -19,7 +19,7 @@ ARTIFACTS = ("statements", "entities", "documents", "statistics", "index")
 
 FAILED = 1
 
-_FIELDS = {"rows", "bytes", "digest", "seconds", "skipped", "errors", "path"}
+_FIELDS = ("rows", "bytes", "digest", "seconds", "skipped", "errors", "path")
 
 Artifact = Mapping[str, object]
 
@@ -47,7 +47,7 @@ def export(
             name: dataset.export(name, force=force, update_index=update_index, progress=progress)
             for name in wanted
         }
-    made = {name: job.model_dump(include=_FIELDS) for name, job in jobs.items()}
+    made = {name: output.fields(job, *_FIELDS) for name, job in jobs.items()}
     reporting.report(dataset)
     if call.as_json:
         output.document(_document(dataset.name, made))

@@ -79,9 +79,11 @@ def import_files(
 
 
 def _document(job: "ImportJob") -> dict[str, object]:
-    fields = {"dataset", "entities", "rows", "bytes", "seconds", "errors", "rejected", "unknown", "empty"}
-    fields |= {"origin", "mode", "quarantine", "content_version", "run_id"}
-    return {**job.model_dump(include=fields), "digest": job.content_version, "skipped": False}
+    counts = output.fields(job, "dataset", "entities", "rows", "bytes", "seconds", "errors")
+    left_out = output.fields(job, "rejected", "unknown", "empty", "quarantine")
+    how = output.fields(job, "origin", "mode", "content_version", "run_id")
+    # an import is never skipped; what its digest stands for is the content that it left
+    return {**counts, "digest": job.content_version, "skipped": False, **left_out, **how}
 
 
 def _print(job: "ImportJob", call: Call) -> None:

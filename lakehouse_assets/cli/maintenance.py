@@ -27,9 +27,10 @@ def merge(
     if not job.skipped:
         reporting.report_merge(dataset, job)
     if call.as_json:
-        fields = {"dataset", "partitions", "rows_before", "rows_after", "seconds", "skipped", "errors"}
-        counts = {"rows": job.rows_after, "bytes": None, "digest": dataset.content_version()}
-        output.document({**job.model_dump(include=fields), **counts})
+        told = output.fields(job, "dataset", "seconds", "skipped", "errors", "partitions")
+        rows = {"rows": job.rows_after, **output.fields(job, "rows_before", "rows_after")}
+        content = {"bytes": None, "digest": dataset.content_version(), "run_id": job.run_id}
+        output.document({**told, **rows, **content})
     elif job.skipped:
         output.line(f"{job.dataset}: nothing to merge")
     else:

@@ -5,11 +5,17 @@ import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
+from typing import TYPE_CHECKING
 
 from lakehouse_assets.errors import StorageError
 
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
 # a file is as wide as its longest line
 _WIDE = 10_000
+
+_STYLES = {"fresh": "green", "passed": "green", "stale": "yellow", "warning": "yellow", "failed": "bold red"}
 
 
 class OutputClosed(Exception):
@@ -53,6 +59,12 @@ def document(result: Mapping[str, object]) -> None:
     line(json.dumps(result, ensure_ascii=False, default=_plain))
 
 
+def fields(job: "BaseModel", *names: str) -> dict[str, object]:
+    """Some fields of a job's record, in this order."""
+    told = job.model_dump(include=set(names))
+    return {name: told[name] for name in names}
+
+
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Sequence[str] = ()) -> None:
     """Write a table, coloured and cut to the window on a terminal; `numbers` stand on the right."""
     # imported here: 0.1 s that most calls do not need
@@ -67,7 +79,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Seq
         made.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
     for row in rows:
         # as plain text: a title in brackets is no markup
-        made.add_row(*(Text(visible(cell)) for cell in row))
+        made.add_row(*(Text(visible(cell), style=_STYLES.get(cell, "")) for cell in row))
     console = Console(force_terminal=None if shown else False, width=None if shown else _WIDE)
     with console.capture() as captured:
         console.print(made)

@@ -2,8 +2,7 @@
 
 import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,50 +22,52 @@ _INSTANCE_FILE = Path("dagster.yaml")
 
 def report(dataset: "Dataset", *, job: "ImportJob | None" = None) -> None:
     """Bring Dagster's picture of a dataset up to date."""
-    with _instance(dataset.lake) as instance:
-        if instance is not None:
-            from lakehouse_assets.defs.report import report_dataset
 
-            report_dataset(instance, dataset, job=job)
+    def tell(instance: "DagsterInstance") -> None:
+        from lakehouse_assets.defs.report import report_dataset
+
+        report_dataset(instance, dataset, job=job)
+
+    _tell(dataset.lake, tell)
 
 
 def report_merge(dataset: "Dataset", job: "MergeJob") -> None:
     """Tell of a merge, which makes nothing stale."""
-    with _instance(dataset.lake) as instance:
-        if instance is not None:
-            from lakehouse_assets.defs.report import report_merge
 
-            report_merge(instance, job)
+    def tell(instance: "DagsterInstance") -> None:
+        from lakehouse_assets.defs.report import report_merge
+
+        report_merge(instance, job)
+
+    _tell(dataset.lake, tell)
 
 
 def report_catalog(lake: "Lake") -> None:
     """Tell of the lake's catalogue."""
-    with _instance(lake) as instance:
-        if instance is not None:
-            from lakehouse_assets.defs.report import report_catalog
 
-            report_catalog(instance, lake)
+    def tell(instance: "DagsterInstance") -> None:
+        from lakehouse_assets.defs.report import report_catalog
+
+        report_catalog(instance, lake)
+
+    _tell(lake, tell)
 
 
-@contextmanager
-def _instance(lake: "Lake") -> "Iterator[DagsterInstance | None]":
+def _tell(lake: "Lake", tell: "Callable[[DagsterInstance], None]") -> None:
     """
-    The lake's instance if it is there already; none is made.
+    Tell the lake's instance if it is there already; none is made.
 
     What was done stays done: a Dagster that cannot be told is a warning.
     """
     if not _may_exist(lake):
-        yield None
         return
     try:
         from lakehouse_assets.defs.instance import existing_instance
 
         instance = existing_instance(lake)
-        if instance is None:
-            yield None
-            return
-        with instance:
-            yield instance
+        if instance is not None:
+            with instance:
+                tell(instance)
     except Exception as exc:
         # whatever its database, its configuration or a plugin of it raises
         output.warn(f"Dagster was not told: {type(exc).__name__}: {exc}")
