@@ -118,15 +118,15 @@ def _values(entities: "pl.DataFrame", words: Vocabulary, tally: Tally) -> "pl.Da
     """One row per value: `line`, `field` (its row in the vocabulary), `value`."""
     import polars as pl
 
-    props = entities.select("line", "schema", "props", "values").explode("props", "values")
-    props = props.filter(pl.col("props").is_not_null())
-    props = props.with_columns(words.field_of(props["schema"], props["props"]))
+    props = entities.select("line", "schema", "properties").explode("properties").unnest("properties")
+    props = props.filter(pl.col("key").is_not_null())
+    props = props.with_columns(words.field_of(props["schema"], props["key"]))
     unknown = props.filter(pl.col("field") == UNKNOWN)
     if len(unknown):
-        counts = unknown.group_by("schema", "props").agg(pl.col("values").list.len().sum())
+        counts = unknown.group_by("schema", "key").agg(pl.col("value").list.len().sum())
         tally.unknown.update({f"{schema}.{prop}": count for schema, prop, count in counts.iter_rows()})
         props = props.filter(pl.col("field") != UNKNOWN)
-    values = props.select("line", "field", value="values").explode("value")
+    values = props.select("line", "field", "value").explode("value")
     filled = values.filter(pl.col("value").is_not_null() & (pl.col("value") != ""))
     tally.empty += int(values["value"].eq("").sum())
     return filled

@@ -24,10 +24,14 @@ _KEYS = ["id", "schema", "properties", "first_seen", "last_seen", "last_change",
 _PATHS = [f"$.{key}" for key in _KEYS]
 
 # what DuckDB takes for JSON though it is none: a comma before a bracket, NaN, inf; in a text it does no harm
-_LENIENT = r"[:,\[][ \t\r\n]*-?(?:[nN][aA][nN]|[iI][nN][fF])|,[ \t\r\n]*[\]}]"
+# (two patterns: each alone is found by its first byte, both as one take ten times as long)
+_LENIENT = (r"[:,\[][ \t\r\n]*-?(?:[nN][aA][nN]|[iI][nN][fF])", r",[ \t\r\n]*[\]}]")
 
 # a key that is there twice would be answered differently by each reader
-_IDENTIFY = """
+_IDENTIFY = "SELECT line->>'$.id' AS id, array_to_string(json_keys(line), chr(31)) AS keys FROM given"
+
+# what the query above raises at the first line that is no JSON, this one says of each
+_IDENTIFY_ANY = """
 SELECT valid,
        CASE WHEN valid THEN line->>'$.id' END AS id,
        CASE WHEN valid THEN array_to_string(json_keys(line), chr(31)) END AS keys
@@ -35,12 +39,13 @@ FROM (SELECT line, json_valid(line) AS valid FROM given)
 """
 
 _PARSE = f"""
-SELECT position, id, e.schema AS schema, map_keys(e.properties) AS props, map_values(e.properties) AS values,
+SELECT position, id, e.schema AS schema, map_entries(e.properties) AS properties,
        f[4]::VARCHAR AS first_seen, f[5]::VARCHAR AS last_seen, f[6]::VARCHAR AS last_change,
        f[7]::VARCHAR AS origin, f[8]::VARCHAR AS role, f[9]::VARCHAR AS fragment,
        coalesce(to_json(e.id) = f[1] AND to_json(e.schema) = f[2] AND e.id <> '' AND e.schema <> ''
                 AND (f[3] IS NULL OR to_json(e.properties) = f[3]), false)
-       AND NOT regexp_matches(coalesce(f[3]::VARCHAR, ''), '[\\[,:]null[\\],}}]')
+       AND NOT CASE WHEN contains(f[3]::VARCHAR, 'null')
+                    THEN regexp_matches(f[3]::VARCHAR, '[\\[,:]null[\\],}}]') ELSE false END
        AND (f[3] IS NOT NULL OR NOT contains(line, '"statements"'))
        AND NOT contains(line, '\\u0000') AS whole
 FROM (SELECT position, id, line, from_json(line, '{_TYPED}') AS e, json_extract(line, {_PATHS}) AS f FROM given)
@@ -64,7 +69,7 @@ def identify(block: Block, con: "duckdb.DuckDBPyConnection", on_bad: OnBad) -> I
     import pyarrow as pa
 
     given = pa.table({"position": block.positions, "line": block.lines})
-    found = pl.DataFrame(_query(con, _IDENTIFY, given))
+    found = _identified(given, con)
     doubled = [keys for keys in found["keys"].unique().drop_nulls() if _has_twice(keys.split("\x1f"))]
     bad = ~found["valid"] | found["id"].fill_null("").eq("") | found["keys"].fill_null("").is_in(doubled)
     if bad.any():
@@ -79,19 +84,32 @@ def identify(block: Block, con: "duckdb.DuckDBPyConnection", on_bad: OnBad) -> I
     return Identified(given.append_column("id", plain), stripped)
 
 
+def _identified(given: "pa.Table", con: "duckdb.DuckDBPyConnection") -> "pl.DataFrame":
+    """The id and the keys of each line, and whether it is JSON at all."""
+    import duckdb
+    import polars as pl
+
+    try:
+        return pl.DataFrame(_query(con, _IDENTIFY, given)).with_columns(valid=pl.lit(True))
+    except duckdb.Error:
+        return pl.DataFrame(_query(con, _IDENTIFY_ANY, given))
+
+
 def parse(
     table: "pa.Table", con: "duckdb.DuckDBPyConnection", on_bad: OnBad, *, allow_nul: bool = True
 ) -> "pl.DataFrame":
     """
     The entities of identified lines, one row each, in their order. Without `allow_nul`, values that hold a NUL are bad.
 
-    Columns: position, id, schema, props (list of names), values (list of lists of texts), first_seen, last_seen,
+    Columns: position, id, schema, properties (list of key and value, which is a list of texts), first_seen, last_seen,
     last_change (microseconds, UTC, null when not given), origin, role, fragment (null when not given).
     """
     import polars as pl
 
     frame = pl.DataFrame(_query(con, _PARSE, table))
-    unclear = ~frame["whole"] | pl.Series(table["line"]).str.contains(_LENIENT)
+    unclear = ~frame["whole"]
+    for pattern in _LENIENT:
+        unclear |= pl.Series(table["line"]).str.contains(pattern)
     columns = {}
     for name in TEXTS:
         columns[name], broken = _texts(frame[name])
@@ -160,8 +178,7 @@ def _exactly(lines: "pl.DataFrame", schema: "pl.Schema", on_bad: OnBad, *, allow
                 "position": position,
                 "id": id,
                 "schema": entity.schema,
-                "props": list(entity.properties),
-                "values": list(entity.properties.values()),
+                "properties": [{"key": key, "value": value} for key, value in entity.properties.items()],
                 **{name: getattr(entity, name) for name in TEXTS},
                 **times,
             }
