@@ -5,17 +5,25 @@ import dagster as dg
 from lakehouse_assets.defs.artifacts import LAKE_CATALOG, MADE
 from lakehouse_assets.defs.naming import Naming
 
-# datasets have no time window; without that condition a tick is cheaper
-_EAGER = dg.AutomationCondition.eager().without(dg.AutomationCondition.in_latest_time_window())
+_AC = dg.AutomationCondition
 
-KEEP_LATEST = _EAGER.replace(
-    "any_deps_updated",
-    # a run that ends with the same data version as before disturbs nobody
-    dg.AutomationCondition.any_deps_match(
-        dg.AutomationCondition.data_version_changed() | dg.AutomationCondition.will_be_requested()
-    ),
+# what is missing when somebody first looks counts, too: a lake is older than the instance that shows it
+_missing = _AC.newly_missing() | (_AC.missing() & _AC.initial_evaluation())
+
+# a run that ends with the same data version as before disturbs nobody
+_changed = _AC.any_deps_match(_AC.data_version_changed() | _AC.will_be_requested())
+
+KEEP_LATEST = (
+    (_missing | _changed).since(_AC.newly_requested() | _AC.newly_updated())
+    & ~_AC.any_deps_missing()
+    & ~_AC.any_deps_in_progress()
+    & ~_AC.in_progress()
 ).with_label("keep_latest")
-"""Make it when it is missing, or when something it is made from has another content than before."""
+"""
+Make it when it is missing, or when something it is made from has another content than before.
+
+This is Dagster's `eager`, except that it goes by data versions and sees what was missing from the start.
+"""
 
 
 def keep_fresh(naming: Naming) -> dg.AutomationConditionSensorDefinition:

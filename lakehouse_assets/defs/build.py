@@ -10,7 +10,7 @@ import dagster as dg
 from lakehouse_assets.defs.assets import build_assets
 from lakehouse_assets.defs.automation import keep_fresh
 from lakehouse_assets.defs.checks import build_checks
-from lakehouse_assets.defs.jobs import catalog_job, make_job, merge_job
+from lakehouse_assets.defs.jobs import catalog_job, check_job, make_job, merge_job
 from lakehouse_assets.defs.naming import Naming
 from lakehouse_assets.defs.resources import LakeResource
 from lakehouse_assets.defs.schedules import make_schedule
@@ -46,13 +46,13 @@ def build_definitions(
         # partitioned checks are a preview, observable sources are beta: we know
         warnings.filterwarnings("ignore", category=dg.PreviewWarning)
         warnings.filterwarnings("ignore", category=dg.BetaWarning)
-        make = make_job(naming)
+        make, check = make_job(naming), check_job(naming)
         return dg.Definitions(
             assets=build_assets(naming),
             asset_checks=build_checks(naming),
-            jobs=[make, catalog_job(naming), merge_job(naming)],
+            jobs=[make, catalog_job(naming), merge_job(naming), check],
             schedules=[make_schedule(naming, make)],
-            sensors=[datasets_sensor(naming), checks_sensor(naming), keep_fresh(naming)],
+            sensors=[datasets_sensor(naming), checks_sensor(naming, check), keep_fresh(naming)],
             resources={naming.resource: _resource(uri, s3)},
             # a process of its own for each step would take seconds to start
             executor=dg.in_process_executor,

@@ -1,5 +1,6 @@
 """Checks of assets: they read the lake, not what Dagster remembers, and show the numbers they compared."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import dagster as dg
@@ -9,7 +10,7 @@ from lakehouse_assets.defs.failures import explained
 from lakehouse_assets.defs.metadata import of_check
 from lakehouse_assets.defs.naming import Naming
 from lakehouse_assets.defs.resources import open_lake
-from lakehouse_assets.lake import Lake
+from lakehouse_assets.lake import Dataset, Lake
 from lakehouse_assets.operations.checks import CheckResult
 
 IS_LATEST = "is_latest"
@@ -51,6 +52,12 @@ def build_checks(naming: Naming) -> list[dg.AssetChecksDefinition]:
     return [*checks, _catalog_check(naming)]
 
 
+def dataset_results(dataset: Dataset, names: Collection[str]) -> list[CheckResult]:
+    """What the checks of these names find in a dataset."""
+    wanted = [check for check in CHECKS if check.name in names]
+    return [dataset.check(asset, check.name) for check in wanted for asset in check.assets]
+
+
 def catalog_result(lake: Lake) -> CheckResult:
     """Whether the lake's catalogue was made from the indexes that are there now."""
     state = lake.catalog_freshness()
@@ -64,7 +71,7 @@ def catalog_result(lake: Lake) -> CheckResult:
 
 
 def evaluation(naming: Naming, result: CheckResult, *, partition: str | None) -> dg.AssetCheckEvaluation:
-    """A result as an event that needs no run."""
+    """A result as an event."""
     return dg.AssetCheckEvaluation(
         asset_key=naming.key(result.asset),
         check_name=result.check,

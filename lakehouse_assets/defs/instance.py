@@ -4,7 +4,6 @@ Which Dagster instance belongs to a lake.
 That of DAGSTER_HOME, else that of a dagster.yaml in the current folder, else the one inside a local lake.
 """
 
-import contextlib
 import logging
 import os
 import shutil
@@ -32,11 +31,7 @@ _DATA = files("lakehouse_assets.defs") / "data"
 
 @dataclass(frozen=True)
 class Home:
-    """
-    The folder of an instance: its dagster.yaml, if it has one, is there.
-
-    Paths in the file are relative to the folder when `is_project`, which is how `dagster dev` takes them.
-    """
+    """The folder with an instance's dagster.yaml; when `is_project`, it is the current one."""
 
     folder: Path
     is_project: bool = False
@@ -52,9 +47,7 @@ class Home:
         """The instance, made if it is not there yet."""
         if not self.is_project:
             self._prepare()
-            return dg.DagsterInstance.from_config(str(self.folder))
-        with contextlib.chdir(self.folder):
-            return dg.DagsterInstance.from_config(str(self.folder))
+        return dg.DagsterInstance.from_config(str(self.folder))
 
     def _prepare(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)

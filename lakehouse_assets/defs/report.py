@@ -24,6 +24,8 @@ def report_dataset(
     """
     Bring Dagster's picture of a dataset up to date; returns the assets that had changed.
 
+    `job` is the import that changed it, if it was one: its counts are shown.
+
     Example:
         >>> with existing_instance(lake) as instance:
         ...     report_dataset(instance, lake.dataset("acme"))
@@ -35,6 +37,8 @@ def report_dataset(
     ]
     for artifact in artifacts.FILES:
         found += report_export(instance, dataset, artifact, naming=naming)
+    if artifacts.INDEX in found:
+        found += report_catalog(instance, dataset.lake, naming=naming)
     return found
 
 

@@ -15,6 +15,9 @@ from lakehouse_assets.lake import Lake
 
 _NAMING = Naming()
 
+# Dagster writes some fifty lines a run to the terminal otherwise; the event log has them all
+_QUIET: dict[str, object] = {"console": {"config": {"log_level": "ERROR"}}}
+
 
 @dataclass(frozen=True)
 class Made:
@@ -54,13 +57,15 @@ def run_make(
         )
         yield _made(name, result)
     catalog = defs.resolve_job_def(_NAMING.name(jobs.CATALOG))
-    yield _made(None, catalog.execute_in_process(instance=instance, raise_on_error=False))
+    yield _made(
+        None, catalog.execute_in_process({"loggers": _QUIET}, instance=instance, raise_on_error=False)
+    )
 
 
 def _config(files: Sequence[str | Path], *, force: bool) -> dict[str, object]:
     ops: dict[str, object] = {_NAMING.op(artifact.asset): {"config": {"force": force}} for artifact in FILES}
     ops[_NAMING.op(STATEMENTS)] = {"config": {"files": [str(Path(file).resolve()) for file in files]}}
-    return {"ops": ops}
+    return {"ops": ops, "loggers": _QUIET}
 
 
 def _made(name: str | None, result: dg.ExecuteInProcessResult) -> Made:

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import dagster as dg
 
-from lakehouse_assets.defs.checks import CHECKS, IS_LATEST, catalog_result, evaluation
+from lakehouse_assets.defs.checks import IS_LATEST, catalog_result, dataset_results
 from lakehouse_assets.defs.events import config_observation
+from lakehouse_assets.defs.jobs import CHECK_OP
 from lakehouse_assets.defs.naming import Naming
 from lakehouse_assets.defs.resources import open_lake
 from lakehouse_assets.errors import LakehouseError
@@ -18,8 +19,6 @@ from lakehouse_assets.operations.checks import CheckResult
 _DIGITS = 12
 _CATALOG = ""
 """Where the state of the catalogue stands among those of datasets, which all have a name."""
-
-_LATEST = next(check for check in CHECKS if check.name == IS_LATEST)
 
 State = dict[str, str]
 
@@ -56,28 +55,28 @@ def datasets_sensor(naming: Naming) -> dg.SensorDefinition:
     return find_datasets
 
 
-def checks_sensor(naming: Naming) -> dg.SensorDefinition:
-    """Tells every five minutes, without a run, which artifacts are no longer the latest, or are it again."""
+def checks_sensor(naming: Naming, job: dg.JobDefinition) -> dg.SensorDefinition:
+    """Sees every five minutes which artifacts are no longer the latest, or are it again, and has it recorded."""
 
     @dg.sensor(
         name=naming.name("refresh_checks"),
+        job=job,
         minimum_interval_seconds=300,
         default_status=dg.DefaultSensorStatus.RUNNING,
         required_resource_keys={naming.resource},
-        description=f"Evaluates `{IS_LATEST}` on everything, and reports what changed since the last time.",
+        description=f"Looks whether what `{IS_LATEST}` says of everything is still true, and asks for one run that "
+        "checks the datasets of which it is not.",
     )
     def refresh_checks(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         lake = open_lake(context, naming)
         seen: State = json.loads(context.cursor or "{}")
-        now: State = {}
-        events = []
-        for name, results in _latest(lake, context, naming):
-            now[name] = "".join("+" if result.passed else "-" for result in results)
-            if seen.get(name) != now[name]:
-                events += [evaluation(naming, result, partition=name or None) for result in results]
-        if not events:
-            return dg.SkipReason(f"nothing changed in {len(now)} datasets of {lake.uri}")
-        return dg.SensorResult(cursor=json.dumps(now), asset_events=events)
+        now = {name: _signs(results) for name, results in _latest(lake, context, naming)}
+        changed = [name for name in now if seen.get(name) != now[name]]
+        if not changed:
+            return dg.SkipReason(f"nothing changed in {len(now) - 1} datasets of {lake.uri}")
+        config = {"datasets": [name for name in changed if name != _CATALOG], "checks": [IS_LATEST]}
+        ops = {naming.name(CHECK_OP): {"config": config}}
+        return dg.SensorResult(cursor=json.dumps(now), run_requests=[dg.RunRequest(run_config={"ops": ops})])
 
     return refresh_checks
 
@@ -113,8 +112,12 @@ def _latest(
         if name not in known:
             continue
         try:
-            dataset = lake.dataset(name)
-            yield name, [dataset.check(asset, IS_LATEST) for asset in _LATEST.assets]
+            yield name, dataset_results(lake.dataset(name), [IS_LATEST])
         except LakehouseError as exc:
             context.log.warning(f"{name} is left out: {exc}")
     yield _CATALOG, [catalog_result(lake)]
+
+
+def _signs(results: Sequence[CheckResult]) -> str:
+    """The outcome of checks in a few characters, as a cursor should be small."""
+    return "".join("+" if result.passed else "-" for result in results)

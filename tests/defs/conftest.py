@@ -1,0 +1,95 @@
+"""A small lake and a Dagster instance in memory."""
+
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from lakehouse_assets.defs.build import build_definitions
+from lakehouse_assets.lake import Dataset, Lake
+from tests.factories import Entity, entity, person, write_lines
+
+
+def people(count: int, start: int = 1) -> list[Entity]:
+    """So many people."""
+    return [
+        person(f"person-{number}", name=[f"Jane Doe {number}"], country=["fr"])
+        for number in range(start, start + count)
+    ]
+
+
+def document(number: int) -> Entity:
+    """A file that was archived."""
+    return entity(
+        f"document-{number}",
+        "Document",
+        fileName=[f"report-{number}.pdf"],
+        contentHash=[f"{number:064x}"],
+        fileSize=["1024"],
+    )
+
+
+@pytest.fixture(autouse=True)
+def _quiet_and_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No instance or lake of the machine, and no debug lines of Dagster."""
+    for name in ("DAGSTER_HOME", "LAKEHOUSE_URI"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DAGSTER_DISABLE_TELEMETRY", "1")
+    monkeypatch.chdir(tmp_path)
+    logging.getLogger("dagster").setLevel(logging.ERROR)
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    (tmp_path / "lake").mkdir()
+    return Lake(tmp_path / "lake")
+
+
+@pytest.fixture
+def acme(lake: Lake, tmp_path: Path) -> Dataset:
+    """Five people and a document; nothing is exported yet."""
+    dataset = lake.create_dataset("acme", title="Acme leak")
+    dataset.import_files([write_lines(tmp_path / "entities.ftm.json", [*people(5), document(1)])])
+    return dataset
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as made:
+        yield made
+
+
+@pytest.fixture
+def defs(lake: Lake) -> dg.Definitions:
+    return build_definitions(lake.uri)
+
+
+@pytest.fixture
+def make(defs: dg.Definitions, instance: dg.DagsterInstance) -> Callable[..., dg.ExecuteInProcessResult]:
+    """Run the make job for a dataset."""
+
+    def run(name: str = "acme", **config: object) -> dg.ExecuteInProcessResult:
+        instance.add_dynamic_partitions("dataset", [name])
+        run_config = {"ops": {"statements": {"config": config}}} if config else None
+        return defs.resolve_job_def("make").execute_in_process(
+            partition_key=name, instance=instance, run_config=run_config, raise_on_error=False
+        )
+
+    return run
+
+
+@pytest.fixture
+def latest(instance: dg.DagsterInstance) -> Callable[..., dg.AssetMaterialization]:
+    """The newest materialization of an asset."""
+
+    def read(asset: str, partition: str | None = "acme") -> dg.AssetMaterialization:
+        filters = dg.AssetRecordsFilter(
+            dg.AssetKey(asset), asset_partitions=[partition] if partition else None
+        )
+        found = instance.fetch_materializations(filters, limit=1).records[0].asset_materialization
+        assert found is not None
+        return found
+
+    return read

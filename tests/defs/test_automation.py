@@ -1,0 +1,90 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from lakehouse_assets.defs.build import build_definitions
+from lakehouse_assets.defs.report import report_config, report_dataset
+from lakehouse_assets.defs.runs import run_make
+from lakehouse_assets.lake import Dataset, Lake
+from tests.defs.conftest import people
+from tests.factories import write_lines
+
+EXPORTS = {"statements_csv", "entities_json", "documents_csv", "statistics_json"}
+ALL = {"statements", *EXPORTS, "index_json"}
+
+Tick = Callable[[], dict[str, set[str | None]]]
+
+
+@pytest.fixture
+def tick(lake: Lake, instance: dg.DagsterInstance) -> Tick:
+    """What automation asks for now: partitions by asset; it goes on where the last tick ended."""
+    defs = build_definitions(lake.uri)
+    state: dict[str, dg.AssetDaemonCursor] = {}
+
+    def run() -> dict[str, set[str | None]]:
+        result = dg.evaluate_automation_conditions(defs, instance, cursor=state.get("cursor"))
+        state["cursor"] = result.cursor
+        keys = defs.resolve_asset_graph().materializable_asset_keys
+        found = {key.to_user_string(): result.get_requested_partitions(key) for key in keys}
+        return {name: partitions for name, partitions in found.items() if partitions}
+
+    return run
+
+
+def test_a_new_dataset_is_made_in_one_go_and_then_left_alone(
+    acme: Dataset, lake: Lake, instance: dg.DagsterInstance, tick: Tick
+) -> None:
+    assert tick() == {"catalog_index": {None}}
+    report_config(instance, acme)
+    assert tick() == {asset: {"acme"} for asset in ALL}
+    assert tick() == {}
+
+
+def test_a_dataset_that_was_there_before_the_first_look_is_made_too(
+    acme: Dataset, instance: dg.DagsterInstance, tick: Tick
+) -> None:
+    report_config(instance, acme)
+    assert tick() == {asset: {"acme"} for asset in ALL}
+
+
+def test_the_catalogue_follows_when_all_indexes_are_there(
+    acme: Dataset, lake: Lake, instance: dg.DagsterInstance, tick: Tick
+) -> None:
+    lake.create_dataset("bodies")
+    for name in ("acme", "bodies"):
+        report_config(instance, lake.dataset(name))
+    tick()
+    runs = run_make(lake, instance)
+    assert [made.dataset for made in (next(runs), next(runs))] == ["acme", "bodies"]
+    assert tick() == {"catalog_index": {None}}
+
+
+def test_a_run_that_changed_nothing_disturbs_nobody(
+    acme: Dataset, lake: Lake, instance: dg.DagsterInstance, tick: Tick
+) -> None:
+    list(run_make(lake, instance))
+    tick()
+    list(run_make(lake, instance))
+    assert tick() == {}
+
+
+def test_an_import_outside_dagster_makes_the_exports_again(
+    acme: Dataset, lake: Lake, instance: dg.DagsterInstance, tick: Tick, tmp_path: Path
+) -> None:
+    list(run_make(lake, instance))
+    tick()
+    acme.import_files([write_lines(tmp_path / "more.json", people(1, start=9))])
+    report_dataset(instance, acme)
+    assert tick() == {asset: {"acme"} for asset in (*EXPORTS, "index_json")}
+
+
+def test_another_title_makes_the_index_again_and_nothing_else(
+    acme: Dataset, lake: Lake, instance: dg.DagsterInstance, tick: Tick
+) -> None:
+    list(run_make(lake, instance))
+    tick()
+    acme.configure(title="Another title")
+    report_config(instance, acme)
+    assert tick() == {"index_json": {"acme"}}
