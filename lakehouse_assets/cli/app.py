@@ -1,6 +1,5 @@
 """The command as a whole: its verbs, and how a call ends."""
 
-import logging
 import sys
 import traceback
 from collections.abc import Sequence
@@ -21,12 +20,9 @@ from lakehouse_assets.cli import (
     server,
 )
 from lakehouse_assets.cli.call import Call
+from lakehouse_assets.cli.codes import DONE, FAILED, INTERRUPTED
 from lakehouse_assets.cli.verb import with_shared_options
 from lakehouse_assets.errors import LakehouseError
-
-log = logging.getLogger(__name__)
-
-DONE, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
 
 _VERBS = (datasets, imports, reads, changes, exports, maintenance, health, server)
 
@@ -44,6 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code = _command(args, call)
         output.flush()
+    except KeyboardInterrupt:
+        code = INTERRUPTED
     except output.OutputClosed:
         output.discard()
         return DONE

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lakehouse_assets.cli.codes import WRONG_USAGE
+
 if TYPE_CHECKING:
     from lakehouse_assets.lake import Dataset, Lake
 
@@ -14,7 +16,7 @@ _PANEL = "Options of every command"
 class WrongUsage(typer.TyperException):
     """A call that cannot be meant; the message says how to put it."""
 
-    exit_code = 2
+    exit_code = WRONG_USAGE
 
 
 @dataclass

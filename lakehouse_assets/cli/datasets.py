@@ -7,9 +7,10 @@ import typer
 from lakehouse_assets.cli import health, output, reporting
 from lakehouse_assets.cli.call import Call
 from lakehouse_assets.cli.verb import verb, verb_group
+from lakehouse_assets.errors import LakehouseError
 
 if TYPE_CHECKING:
-    from lakehouse_assets.lake import Dataset
+    from lakehouse_assets.lake import Dataset, Lake
 
 verbs = typer.Typer()
 dataset = verb_group(
@@ -68,7 +69,7 @@ def list_datasets(call: Call) -> None:
     if call.as_json:
         output.document({"datasets": names})
     elif names:
-        output.table(["name", "title"], ((name, lake.dataset(name).config.title) for name in names))
+        output.table(["name", "title"], ((name, _title(lake, name)) for name in names))
     elif not call.quiet:
         output.say(f"no datasets in {lake.uri}; `lakehouse dataset create NAME` makes one")
 
@@ -86,6 +87,15 @@ def show(call: Call, name: NameArgument = None) -> None:
     for label, value in facts:
         output.line(f"{label:<{width}}  {output.visible(value)}")
     health.print_status(status)
+
+
+def _title(lake: "Lake", name: str) -> str:
+    """What people call a dataset; one that cannot be read does not hide the others."""
+    try:
+        return lake.dataset(name).config.title
+    except LakehouseError as exc:
+        output.warn(f"{name}: {exc}")
+        return "?"
 
 
 def _named(call: Call, name: str | None) -> str:

@@ -1,5 +1,6 @@
 """`export` and `make`: what is published of a dataset."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,6 +8,7 @@ import typer
 
 from lakehouse_assets.cli import humane, output, reporting
 from lakehouse_assets.cli.call import Call, WrongUsage
+from lakehouse_assets.cli.codes import DONE, FAILED
 from lakehouse_assets.cli.progress import Bar
 from lakehouse_assets.cli.verb import verb
 from lakehouse_assets.errors import LakehouseError
@@ -17,11 +19,11 @@ if TYPE_CHECKING:
 ARTIFACTS = ("statements", "entities", "documents", "statistics", "index")
 """In the order in which they are made; the index lists the others."""
 
-FAILED = 1
-
 _FIELDS = ("rows", "bytes", "digest", "seconds", "skipped", "errors", "path")
 
 Artifact = Mapping[str, object]
+
+log = logging.getLogger(__name__)
 
 verbs = typer.Typer()
 
@@ -82,7 +84,7 @@ def make(
         found = {"datasets": made} if several else {**made[0]} if made else {}
         result = {"rows": catalog.rows, "bytes": catalog.bytes, "skipped": catalog.skipped}
         output.document({**found, "catalog": result, "failed": failed})
-    return FAILED if failed else 0
+    return FAILED if failed else DONE
 
 
 def _make_each(
@@ -96,6 +98,7 @@ def _make_each(
         except LakehouseError as exc:
             failed.append(dataset.name)
             output.say(f"error: {dataset.name}: {output.visible(str(exc))}")
+            log.debug("cannot make %s", dataset.name, exc_info=True)
     return made, failed
 
 

@@ -6,6 +6,7 @@ import typer
 
 from lakehouse_assets.cli import humane, output
 from lakehouse_assets.cli.call import Call
+from lakehouse_assets.cli.codes import DONE, FAILED
 from lakehouse_assets.cli.maintenance import describe, holder_document
 from lakehouse_assets.cli.verb import verb
 
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
     from lakehouse_assets.lake import Dataset, DatasetStatus
     from lakehouse_assets.operations.checks import CheckResult
     from lakehouse_assets.operations.freshness import Freshness
-
-CHECK_FAILED = 1
 
 verbs = typer.Typer()
 
@@ -46,7 +45,7 @@ def check(
         output.table(columns, ([name, *_check_row(result)] for name, result in found))
     failing = ("ERROR", "WARN") if strict else ("ERROR",)
     failed = any(not result.passed and result.severity in failing for _, result in found)
-    return CHECK_FAILED if failed else 0
+    return FAILED if failed else DONE
 
 
 def status_document(state: "DatasetStatus") -> dict[str, object]:

@@ -7,14 +7,13 @@ import typer
 
 from lakehouse_assets.cli import humane, output, reporting
 from lakehouse_assets.cli.call import Call
+from lakehouse_assets.cli.codes import DONE, DONE_WITH_ERRORS
 from lakehouse_assets.cli.moments import moment
 from lakehouse_assets.cli.progress import Bar
 from lakehouse_assets.cli.verb import verb
 
 if TYPE_CHECKING:
     from lakehouse_assets.operations import ImportJob
-
-DONE_WITH_ERRORS = 3
 
 # other origins say more: which crawl, which mapping, which program
 _ORIGIN = "bulk"
@@ -75,7 +74,7 @@ def import_files(
         output.document(_document(job))
     else:
         _print(job, call)
-    return DONE_WITH_ERRORS if job.errors else 0
+    return DONE_WITH_ERRORS if job.errors else DONE
 
 
 def _document(job: "ImportJob") -> dict[str, object]:

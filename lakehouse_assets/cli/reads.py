@@ -9,10 +9,9 @@ import typer
 
 from lakehouse_assets.cli import output, statement_json
 from lakehouse_assets.cli.call import Call, WrongUsage
+from lakehouse_assets.cli.codes import DONE, FAILED
 from lakehouse_assets.cli.moments import moment
 from lakehouse_assets.cli.verb import verb
-
-MISSING = 1
 
 verbs = typer.Typer()
 
@@ -40,7 +39,7 @@ def get(
     missing = [entity_id for entity_id in wanted if entity_id not in found]
     for entity_id in missing:
         output.say(f"error: no entity {output.visible(entity_id)} in {call.dataset_name()}")
-    return MISSING if missing else 0
+    return FAILED if missing else DONE
 
 
 @verb(verbs, "query", example="lakehouse query -d eu_list --schema Person --where country=fr --limit 10")

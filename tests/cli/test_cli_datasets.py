@@ -47,6 +47,16 @@ def test_datasets_are_listed_by_name(lakehouse: Lakehouse) -> None:
     assert "\x1b" not in shown
 
 
+def test_a_torn_config_does_not_hide_the_others(lakehouse: Lakehouse, folder: Path) -> None:
+    for name in ("acme", "beta"):
+        lakehouse("dataset", "create", name)
+    (folder / "data" / "acme" / "config.yml").write_text("title: [torn")
+    listed = lakehouse("dataset", "ls")
+    assert listed.code == 0
+    assert [row.split() for row in listed.out.splitlines()[1:]] == [["acme", "?"], ["beta", "beta"]]
+    assert "acme/config.yml, line " in listed.err
+
+
 def test_an_empty_lake_lists_nothing(lakehouse: Lakehouse, folder: Path) -> None:
     result = lakehouse("dataset", "ls")
     assert (result.code, result.out) == (0, "")
