@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 ARTIFACTS = ("statements", "entities", "documents", "statistics", "index")
 """In the order in which they are made; the index lists the others."""
 
-_FIELDS = ("rows", "bytes", "digest", "seconds", "skipped", "errors", "path")
+_FIELDS = ("rows", "bytes", "digest", "seconds", "skipped", "errors", "path", "notes")
+
+_MOST_NAMED = 5
 
 Artifact = Mapping[str, object]
 
@@ -134,6 +136,7 @@ def _document(dataset: str, made: Mapping[str, Artifact]) -> dict[str, object]:
         "digest": only.get("digest"),
         "path": only.get("path"),
         "skipped": all(artifact.get("skipped") for artifact in made.values()),
+        "notes": only.get("notes", {}),
         "artifacts": made,
     }
 
@@ -143,9 +146,21 @@ def _print(dataset: str, made: Mapping[str, Artifact]) -> None:
         size = humane.size(int(str(artifact["bytes"])))
         if artifact["skipped"]:
             output.line(f"{dataset}: {name} is fresh ({size})")
-        else:
-            rows, took = int(str(artifact["rows"])), float(str(artifact["seconds"]))
-            output.line(
-                f"{dataset}: {name} written to {artifact['path']}: "
-                f"{humane.count(rows, 'row')}, {size} in {humane.seconds(took)}"
-            )
+            continue
+        rows, took = int(str(artifact["rows"])), float(str(artifact["seconds"]))
+        output.line(
+            f"{dataset}: {name} written to {artifact['path']}: "
+            f"{humane.count(rows, 'row')}, {size} in {humane.seconds(took)}"
+        )
+        notes = artifact.get("notes")
+        if isinstance(notes, dict):
+            _warn_of(f"{dataset}: {name}", notes)
+
+
+def _warn_of(place: str, notes: Mapping[str, int | list[str]]) -> None:
+    """Name what somebody should look at: `incompatible: 2 (p1, p2)`."""
+    for name, ids in notes.items():
+        if isinstance(ids, list):
+            named = ", ".join([*ids[:_MOST_NAMED], *(["..."] if len(ids) > _MOST_NAMED else [])])
+            number = notes.get(f"{name}_count", len(ids))
+            output.warn(f"{place}: {name.replace('_', ' ')}: {number} ({named})")

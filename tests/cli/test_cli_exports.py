@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 from tests.cli.calling import Lakehouse
+from tests.factories import company, person, write_lines
 
 PATHS = {
     "statements": "exports/statements.csv",
@@ -45,6 +46,17 @@ def test_a_fresh_export_is_skipped_unless_forced(acme: Lakehouse) -> None:
     assert "entities is fresh" in acme("export", "-d", "acme", "entities").out
     assert acme("export", "-d", "acme", "entities", "--json").json["skipped"] is True
     assert acme("export", "-d", "acme", "entities", "--force", "--json").json["skipped"] is False
+
+
+def test_entities_that_cannot_be_one_are_named(acme: Lakehouse, folder: Path) -> None:
+    file = write_lines(folder / "two.json", [company("x1"), person("x1")])
+    acme("import", "-d", "acme", file)
+    told = acme("export", "-d", "acme", "entities")
+    assert told.code == 0
+    assert told.err == "warning: acme: entities: incompatible: 1 (x1)\n"
+    assert acme("export", "-d", "acme", "entities", "--force", "--json").json["notes"]["incompatible"] == [
+        "x1"
+    ]
 
 
 def test_a_made_dataset_is_fresh(acme: Lakehouse, folder: Path) -> None:
