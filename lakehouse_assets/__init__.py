@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from lakehouse_assets.errors import LakehouseError
-    from lakehouse_assets.lake import Dataset, Lake
+    from lakehouse_assets.errors import LakehouseError as LakehouseError
+    from lakehouse_assets.lake import Dataset as Dataset
+    from lakehouse_assets.lake import Lake as Lake
     from lakehouse_assets.operations import *  # noqa: F403
 
 _OPERATIONS = [

@@ -12,6 +12,7 @@ from lakehouse_assets.exports.base import DatasetView, ExportResult
 from lakehouse_assets.exports.grouping import entity_frames
 from lakehouse_assets.exports.schemata import descendants
 from lakehouse_assets.model.documents import to_json
+from lakehouse_assets.model.ftm import ftm_model
 from lakehouse_assets.model.statistics import CountryCount, Counts, SchemaCount, Statistics
 from lakehouse_assets.statements import schema as s
 from lakehouse_assets.statements.reader import Reader
@@ -114,17 +115,14 @@ class _Tally:
         )
 
     def _counts(self, root: str) -> Counts:
-        from followthemoney import model
-        from followthemoney.types import registry
-
-        names = registry.country.names
+        model = ftm_model()
         schemata = []
         for name, count in _ranked(self.schemata):
-            schema = model.get(name)
+            schema = model.schemata.get(name)
             if schema is not None and name in descendants(root):
                 schemata.append(SchemaCount(name=name, count=count, label=schema.label, plural=schema.plural))
         countries = [
-            CountryCount(code=code, count=count, label=names.get(code, code.upper()))
+            CountryCount(code=code, count=count, label=model.countries.get(code, code.upper()))
             for code, count in _ranked(self.countries[root])
         ]
         return Counts(total=sum(found.count for found in schemata), countries=countries, schemata=schemata)

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, computed_field, field_validat
 
 from lakehouse_assets.model.documents import load_yaml, plain, to_json, to_yaml, validate
 from lakehouse_assets.model.fields import Country, Filled, PartialDate, Seconds, Url
+from lakehouse_assets.model.ftm import ftm_model
 from lakehouse_assets.model.names import check_dataset_name
 from lakehouse_assets.model.statistics import Statistics
 
@@ -87,6 +88,8 @@ class Resource(_Open):
         """The file type's name."""
         if self.mime_type is None:
             return None
+        if (label := ftm_model().mime_types.get(self.mime_type)) is not None:
+            return label
         from followthemoney.types import registry
 
         return registry.mimetype.caption(self.mime_type)

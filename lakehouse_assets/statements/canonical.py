@@ -56,8 +56,6 @@ def canonical_rows(frame: "pl.DataFrame", *, keep_deleted: bool = False) -> "pl.
     """
     import polars as pl
 
-    if frame[s.FRAGMENT].ne("").any():
-        frame = _newest_of_fragments(frame)
     first = frame.select(
         pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift(1)) for name in _SAME_ROW)
     ).to_series()
@@ -67,6 +65,9 @@ def canonical_rows(frame: "pl.DataFrame", *, keep_deleted: bool = False) -> "pl.
         groups = frame.select(first.cum_sum().alias("group"), s.FIRST_SEEN)
         earliest = groups.group_by("group", maintain_order=True).agg(pl.col(s.FIRST_SEEN).min())
         frame = frame.filter(first).with_columns(earliest[s.FIRST_SEEN])
+    # only now: what an emission repeats was first seen in an earlier one
+    if frame[s.FRAGMENT].ne("").any():
+        frame = _newest_of_fragments(frame)
     return frame if keep_deleted else frame.filter(pl.col(s.DELETED_AT).is_null())
 
 

@@ -77,7 +77,15 @@ def explode(
     rows = rows[rows.select(pl.arg_sort_by("rank", "prop_rank", "id")).to_series()]
     frame = _filled(rows, entities, stamp, words)
     repeated = entities["rank"][-1] + 1 < len(entities)
-    return canonical_rows(sort_rows(frame)) if repeated else frame
+    return _canonical(frame) if repeated else frame
+
+
+def _canonical(frame: "pl.DataFrame") -> "pl.DataFrame":
+    """The rows that count, sorted by entity; those of one id in two buckets do not meet."""
+    import polars as pl
+
+    parts = [canonical_rows(sort_rows(part)) for part in frame.partition_by(s.BUCKET)]
+    return parts[0] if len(parts) == 1 else pl.concat(parts).sort(s.ENTITY_ID, maintain_order=True)
 
 
 def _known(entities: "pl.DataFrame", words: Vocabulary, on_bad: OnBad) -> "pl.DataFrame":

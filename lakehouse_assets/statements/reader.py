@@ -45,6 +45,7 @@ class Reader:
         self.table = table
         self.footers = Footers(table.location)
         self._temp_directory = temp_directory
+        self._shared: tuple[tuple[str, int], list[str]] | None = None
 
     def scan(
         self,
@@ -147,11 +148,17 @@ class Reader:
 
     def shared_ids(self) -> list[str]:
         """Ids of entities that have rows in more than one bucket, sorted; usually there are none."""
-        import polars as pl
-
         snapshot = self.table.snapshot()
         if snapshot is None or len({file.partition.bucket for file in snapshot.files}) < 2:
             return []
+        at = (snapshot.table_id, snapshot.version)
+        if self._shared is None or self._shared[0] != at:
+            self._shared = (at, self._find_shared(snapshot))
+        return self._shared[1]
+
+    def _find_shared(self, snapshot: Snapshot) -> list[str]:
+        import polars as pl
+
         found: list[str] = []
         by_shard: dict[str, list[DataFile]] = defaultdict(list)
         for file in snapshot.files:

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
+
+from lakehouse_assets.model.ftm import ftm_model
 
 if TYPE_CHECKING:
     import numpy as np
     import polars as pl
-    from followthemoney.schema import Schema
 
 UNKNOWN = -1
 """No property of that name in that schema, or one that holds no values of its own (a stub)."""
@@ -50,22 +51,19 @@ def vocabulary() -> Vocabulary:
     """The vocabulary of the installed followthemoney; read once per process."""
     import numpy as np
     import polars as pl
-    from followthemoney import model
 
     from lakehouse_assets.statements.schema import BASE_PROP
 
-    schemata = sorted(model.schemata.values(), key=lambda schema: schema.name)
-    names = sorted({BASE_PROP} | {prop.name for schema in schemata for prop in schema.properties.values()})
+    schemata = list(ftm_model().schemata.values())
+    names = sorted({BASE_PROP} | {prop.name for schema in schemata for prop in schema.properties})
     rank = {name: number for number, name in enumerate(names)}
     rows = np.full(len(schemata) * len(names), UNKNOWN, dtype=np.int32)
     fields: list[tuple[str, str, str, str, int, str | None]] = []
     for number, schema in enumerate(schemata):
         bucket = bucket_of(schema)
-        for name in sorted(schema.properties):
-            prop = schema.properties[name]
-            if not prop.stub:
-                rows[number * len(names) + rank[name]] = len(fields)
-                fields.append((schema.name, name, prop.type.name, bucket, rank[name], prop.format))
+        for prop in schema.properties:
+            rows[number * len(names) + rank[prop.name]] = len(fields)
+            fields.append((schema.name, prop.name, prop.type, bucket, rank[prop.name], prop.format))
     return Vocabulary(
         schemata=pl.DataFrame(
             [(schema.name, schema.abstract, bucket_of(schema)) for schema in schemata],
@@ -91,7 +89,14 @@ def vocabulary() -> Vocabulary:
     )
 
 
-def bucket_of(schema: "Schema") -> str:
+class _Schema(Protocol):
+    """A schema, ours or followthemoney's own."""
+
+    def is_a(self, name: str, /) -> bool:
+        """Whether it is another schema, too."""
+
+
+def bucket_of(schema: _Schema) -> str:
     """The bucket that the entities of a schema lie in; the order of the questions is part of the format."""
     for parent in ("Page", "Mention", "Document", "Interval"):
         if schema.is_a(parent):
