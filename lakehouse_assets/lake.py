@@ -25,7 +25,12 @@ from lakehouse_assets.operations import (
     MergeJob,
     MergeOperation,
 )
-from lakehouse_assets.operations.catalog import CatalogResult, catalog_freshness, export_catalog
+from lakehouse_assets.operations.catalog import (
+    CatalogResult,
+    catalog_freshness,
+    check_catalog,
+    export_catalog,
+)
 from lakehouse_assets.operations.checks import CheckResult, check_names, count_entities, run_check
 from lakehouse_assets.operations.entities import Entities
 from lakehouse_assets.operations.exports import OPERATIONS
@@ -79,6 +84,9 @@ class Lake:
         """The lake at a path or URL, by default that of the settings (LAKEHOUSE_URI)."""
         self.settings: Settings = get_settings()
         self.location = Location(uri or self.settings.uri, storage_options)
+        if self.location.path is not None and self.location.path.is_file():
+            msg = f"{self.location.path} is a file; name the folder of the lake"
+            raise InvalidData(msg)
 
     @property
     def uri(self) -> str:
@@ -126,6 +134,10 @@ class Lake:
     def catalog_freshness(self) -> Freshness:
         """The state of the lake's index.json."""
         return catalog_freshness(self.location, self.datasets())
+
+    def check_catalog(self) -> CheckResult:
+        """Whether the lake's index.json says what the datasets' indexes say now."""
+        return check_catalog(self.location, self.datasets())
 
     def __repr__(self) -> str:
         return f"<Lake({self.uri})>"
@@ -304,7 +316,8 @@ class Dataset:
         """
         Write one export unless it is fresh: statements, entities, documents, statistics or index.
 
-        An index that lists it is written again, unless `update_index` is off because the caller does so later.
+        An index that lists it is written again, and the lake's catalogue, unless `update_index` is off because the
+        caller does so later.
         """
         if name not in OPERATIONS:
             msg = f"no export {name!r}; there are {', '.join(OPERATIONS)}"
@@ -312,6 +325,8 @@ class Dataset:
         job, operation = OPERATIONS[name]
         step = operation(job.make(dataset=self.name), repositories=self.repositories, progress=progress)
         done: ExportJob = step.run(force=force, update_index=update_index)
+        if update_index and not done.skipped:
+            self.lake.export_catalog()
         return done
 
     def make(self, *, force: bool = False, progress: Progress | None = None, catalog: bool = True) -> MakeJob:

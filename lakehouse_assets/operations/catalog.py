@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from lakehouse_assets import layout
 from lakehouse_assets.exports.catalog import make_catalog, write_catalog
+from lakehouse_assets.operations.checks import CheckResult
 from lakehouse_assets.operations.freshness import Freshness
 from lakehouse_assets.storage.location import Location
 
@@ -61,3 +62,15 @@ def catalog_freshness(lake: Location, datasets: Sequence[str]) -> Freshness:
         bytes=len(before) if before is not None else None,
         digest=found or None,
     )
+
+
+def check_catalog(lake: Location, datasets: Sequence[str]) -> CheckResult:
+    """Whether the lake's index.json was made from the indexes that are there now."""
+    state = catalog_freshness(lake, datasets)
+    metadata: dict[str, int | float | str] = {
+        "why": state.why,
+        "datasets": len(datasets),
+        "listed": state.rows or 0,
+        "written_at": state.written_at.isoformat() if state.written_at else "never",
+    }
+    return CheckResult("catalog_index", "is_latest", state.fresh, "WARN", metadata)

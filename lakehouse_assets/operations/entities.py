@@ -6,9 +6,11 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from lakehouse_assets.errors import InvalidData
 from lakehouse_assets.exports.entities import render_entities
 from lakehouse_assets.exports.grouping import entity_frames
 from lakehouse_assets.exports.statistics import count_statistics
+from lakehouse_assets.model.ftm import ftm_model
 from lakehouse_assets.model.statistics import Statistics
 from lakehouse_assets.statements import schema as s
 from lakehouse_assets.statements.lines import Source
@@ -162,6 +164,7 @@ def _conditions(
 ) -> "list[pl.Expr]":
     import polars as pl
 
+    _check_names(schema, where, bucket)
     found = []
     if schema is not None:
         found.append(pl.col(s.SCHEMA) == schema)
@@ -193,3 +196,21 @@ def _statement(row: dict[str, Any]) -> "Statement":
         first_seen=row[s.FIRST_SEEN].isoformat(timespec="microseconds"),
         last_seen=row[s.LAST_SEEN].isoformat(timespec="microseconds"),
     )
+
+
+def _check_names(schema: str | None, where: Mapping[str, str], bucket: str | None) -> None:
+    """Refuse what can only be a typo, and would find nothing."""
+    model = ftm_model()
+    if schema is not None and schema not in model.schemata:
+        near = [name for name in model.schemata if name.lower() == schema.lower()]
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(model.schemata)}"
+        msg = f"no schema {schema!r}; {hint}"
+        raise InvalidData(msg)
+    if bucket is not None and bucket not in s.BUCKETS:
+        msg = f"no bucket {bucket!r}; there are {', '.join(s.BUCKETS)}"
+        raise InvalidData(msg)
+    props = {prop.name for found in model.schemata.values() for prop in found.properties}
+    unknown = sorted(set(where) - props - {s.BASE_PROP})
+    if unknown:
+        msg = f"no schema has a property {unknown[0]!r}"
+        raise InvalidData(msg)

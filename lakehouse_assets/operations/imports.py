@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 
 Mode = Literal["safe", "trusted"]
 
+_TOLD = 20
+"""So many bad lines are told one by one: who imports the wrong file need not read a million lines."""
+
 _OTHER_FORMATS = (".csv", ".parquet", ".xlsx")
 
 
@@ -107,10 +110,13 @@ class Quarantine:
         """Take a bad line."""
         if self._file is None:
             self._file = self._stack.enter_context(
-                tempfile.SpooledTemporaryFile(1 << 20, prefix="lakehouse-quarantine-")
+                tempfile.SpooledTemporaryFile(1 << 20, prefix="lakehouse-quarantine-")  # noqa: SIM115
             )
         self._job.errors += 1
-        log.warning("%s, line %s: %s", name, line, bad.reason)
+        if self._job.errors <= _TOLD:
+            log.warning("%s, line %s: %s", name, line, bad.reason)
+        elif self._job.errors == _TOLD + 1:
+            log.warning("more bad lines follow; all of them are kept in the quarantine")
         text = bad.text.decode(errors="replace").rstrip("\r\n")
         entry = {"file": name, "line": line, "reason": bad.reason, "text": text}
         self._file.write(json.dumps(entry).encode() + b"\n")

@@ -7,11 +7,13 @@ from lakehouse_assets.operations.base import DatasetJobOperation
 from lakehouse_assets.operations.exports import OPERATIONS, ExportJob
 from lakehouse_assets.storage.jobs import JobRun
 
+Summary = dict[str, int | float | str | bool | dict[str, int | list[str]]]
+
 
 class MakeJob(DatasetJob):
     """A make; `artifacts` has for each export its rows, bytes, digest, seconds and whether it was skipped."""
 
-    artifacts: dict[str, dict[str, int | float | str | bool]] = {}
+    artifacts: dict[str, Summary] = {}
     skipped: bool = False
     seconds: float = 0.0
 
@@ -53,7 +55,7 @@ class MakeOperation(DatasetJobOperation[MakeJob]):
         job.seconds = (now_utc() - began).total_seconds()
 
 
-def _summary(job: ExportJob) -> dict[str, int | float | str | bool]:
+def _summary(job: ExportJob) -> Summary:
     return {
         "rows": job.rows,
         "bytes": job.bytes,
@@ -61,4 +63,5 @@ def _summary(job: ExportJob) -> dict[str, int | float | str | bool]:
         "seconds": job.seconds,
         "skipped": job.skipped,
         "path": job.path,
+        "notes": job.notes,
     }

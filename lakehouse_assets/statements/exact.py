@@ -16,6 +16,9 @@ from lakehouse_assets.model.names import check_origin
 
 _NO_SCHEMA = "no schema"
 
+# keys of a statement, and of an entity that lists them
+_OF_STATEMENTS = {"statements", "entity_id", "canonical_id", "prop", "value"}
+
 
 @dataclass(frozen=True)
 class Entity:
@@ -133,8 +136,8 @@ def _optional(data: dict[str, object], key: str) -> str | None:
 
 
 def _properties(data: dict[str, object], *, allow_nul: bool) -> dict[str, list[str]]:
-    if "properties" not in data and "statements" in data:
-        raise BadEntity("the line lists statements; import a statement CSV instead")
+    if "properties" not in data and not _OF_STATEMENTS.isdisjoint(data):
+        raise BadEntity("the line has statements, not properties: import needs entities")
     properties = data.get("properties") or {}
     if not isinstance(properties, dict):
         raise BadEntity(f"properties is {_kind(properties)}, not an object")

@@ -43,10 +43,10 @@ SELECT position, id, e.schema AS schema, map_entries(e.properties) AS properties
        f[4]::VARCHAR AS first_seen, f[5]::VARCHAR AS last_seen, f[6]::VARCHAR AS last_change,
        f[7]::VARCHAR AS origin, f[8]::VARCHAR AS role, f[9]::VARCHAR AS fragment,
        coalesce(to_json(e.id) = f[1] AND to_json(e.schema) = f[2] AND e.id <> '' AND e.schema <> ''
-                AND (f[3] IS NULL OR to_json(e.properties) = f[3]), false)
+                AND to_json(e.properties) = f[3], false)
        AND NOT CASE WHEN contains(f[3]::VARCHAR, 'null')
                     THEN regexp_matches(f[3]::VARCHAR, '[\\[,:]null[\\],}}]') ELSE false END
-       AND (f[3] IS NOT NULL OR NOT contains(line, '"statements"'))
+       AND f[3] IS NOT NULL
        AND NOT contains(line, '\\u0000') AS whole
 FROM (SELECT position, id, line, from_json(line, '{_TYPED}') AS e, json_extract(line, {_PATHS}) AS f FROM given)
 """
