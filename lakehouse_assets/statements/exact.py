@@ -46,13 +46,14 @@ def read_entity(line: str, *, allow_nul: bool = True) -> Entity:
     Values may hold NUL characters if somebody cleans them afterwards, and says so by `allow_nul`.
     """
     try:
-        data = json.loads(line, object_pairs_hook=_unique, parse_constant=_no_constant)
+        data = json.loads(line, object_pairs_hook=_object, parse_constant=_no_constant)
     except json.JSONDecodeError as exc:
         raise BadEntity(f"not JSON: {exc.msg} at character {exc.pos + 1}") from exc
     except RecursionError as exc:
         raise BadEntity("not JSON: nested too deeply") from exc
     if not isinstance(data, dict):
         raise BadEntity(f"a JSON object is needed, not {_kind(data)}")
+    _check_unique(data)
     return Entity(
         id=_text(data, "id", "no id"),
         schema=_text(data, "schema", _NO_SCHEMA),
@@ -106,13 +107,21 @@ def read_time(value: object, key: str) -> datetime | None:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+class _Doubled(dict[str, object]):
+    """An object with a key that stands there twice; harmless where nobody reads it."""
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     data = dict(pairs)
-    if len(data) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        raise BadEntity(f"the key {twice[0]!r} stands there twice")
-    return data
+    if len(data) == len(pairs):
+        return data
+    names = [name for name, _ in pairs]
+    return _Doubled({name: None for name in sorted(data) if names.count(name) > 1})
+
+
+def _check_unique(data: dict[str, object]) -> None:
+    if isinstance(data, _Doubled):
+        raise BadEntity(f"the key {next(iter(data))!r} stands there twice")
 
 
 def _no_constant(name: str) -> NoReturn:
@@ -141,6 +150,7 @@ def _properties(data: dict[str, object], *, allow_nul: bool) -> dict[str, list[s
     properties = data.get("properties") or {}
     if not isinstance(properties, dict):
         raise BadEntity(f"properties is {_kind(properties)}, not an object")
+    _check_unique(properties)
     for name, values in properties.items():
         if not isinstance(values, list):
             raise BadEntity(f"the values of {name!r} are {_kind(values)}, not a list")
@@ -167,9 +177,8 @@ def _kind(value: object) -> str:
     names = {
         str: "a text",
         list: "a list",
-        dict: "an object",
         bool: "true or false",
         int: "a number",
         float: "a number",
     }
-    return names[type(value)]
+    return "an object" if isinstance(value, dict) else names[type(value)]

@@ -73,11 +73,15 @@ def identify(block: Block, con: "duckdb.DuckDBPyConnection", on_bad: OnBad) -> I
     doubled = [keys for keys in found["keys"].unique().drop_nulls() if _has_twice(keys.split("\x1f"))]
     bad = ~found["valid"] | found["id"].fill_null("").eq("") | found["keys"].fill_null("").is_in(doubled)
     if bad.any():
-        for position, line in pl.DataFrame(given).filter(bad).iter_rows():
-            if not line.isspace():
-                on_bad(BadLine(position, _verdict(line), line.encode()))
-        good = pa.array(~bad)
-        given, found = given.filter(good), found.filter(~bad)
+        good = (~bad).to_numpy().copy()
+        readable = found["valid"] & found["id"].fill_null("").ne("")
+        for row in bad.arg_true():
+            position, line = block.positions[row].as_py(), block.lines[row].as_py()
+            reason = _verdict(line, readable=readable[row])
+            good[row] = reason is None
+            if reason is not None and not line.isspace():
+                on_bad(BadLine(position, reason, line.encode()))
+        given, found = given.filter(pa.array(good)), found.filter(pl.Series(good))
     ids = strip_namespace(found["id"])
     stripped = int((ids != found["id"]).sum())
     plain = ids.to_arrow(compat_level=pl.CompatLevel.oldest())
@@ -152,13 +156,13 @@ def _has_twice(keys: Sequence[str]) -> bool:
     return len(set(keys)) < len(keys)
 
 
-def _verdict(line: str) -> str:
-    """Why a line cannot be read, in the words of the exact reader."""
+def _verdict(line: str, *, readable: bool) -> str | None:
+    """Why a line cannot be imported; None for a readable one that has no key twice after all."""
     try:
         read_entity(line)
     except BadEntity as exc:
         return str(exc)
-    return "not JSON"
+    return None if readable else "it holds half a character (a lone surrogate)"
 
 
 def _exactly(lines: "pl.DataFrame", schema: "pl.Schema", on_bad: OnBad, *, allow_nul: bool) -> "pl.DataFrame":
