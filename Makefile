@@ -30,8 +30,8 @@ fmt: environment ## what ruff can put right by itself
 bench: environment ## the measurements
 	@$(BIN)/python benchmarks/run.py
 
-docs: environment ## the documentation as a web site
-	@$(BIN)/python docs/build.py
+docs: environment ## the picture in the README, taken anew from the demo
+	@$(BIN)/python docs/picture.py
 
 build: environment ## the wheel, in dist/
 	@$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
