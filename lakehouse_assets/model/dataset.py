@@ -15,7 +15,11 @@ Frequency = Literal["unknown", "never", "hourly", "daily", "weekly", "monthly", 
 ContentType = Literal["documents", "structured", "mixed"]
 Compression = Literal["gz", "zst"]
 
-_PLACEHOLDERS = ("${dataset}", "{{ dataset }}", "{{dataset}}")
+# the last two as they stand in a checked address
+_PLACEHOLDERS = (
+    "${dataset}", "{{ dataset }}", "{{dataset}}",
+    "$%7Bdataset%7D", "%7B%7B%20dataset%20%7D%7D", "%7B%7Bdataset%7D%7D",
+)  # fmt: skip
 
 
 class _Open(BaseModel):
