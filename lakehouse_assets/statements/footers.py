@@ -1,9 +1,12 @@
 """What the end of a data file says: its row groups, and whether it is sorted and canonical."""
 
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lakehouse_assets.errors import NotFound, StorageError
 from lakehouse_assets.statements import schema as s
 from lakehouse_assets.statements.stage import MARK, SORTED
 from lakehouse_assets.statements.table import DataFile
@@ -57,14 +60,31 @@ class Footers:
 
 
 def read_footer(table: Location, key: str) -> Footer:
-    """The footer of a parquet file."""
+    """The footer of a parquet file; NotFound or StorageError when it cannot be read."""
     import pyarrow.parquet as pq
 
     path = table.local(key)
-    if path is not None:
-        return _footer(pq.read_metadata(path))
-    with table.open(key) as file:
-        return _footer(pq.read_metadata(file))
+    with named(table, key):
+        if path is not None:
+            return _footer(pq.read_metadata(path))
+        with table.open(key) as file:
+            return _footer(pq.read_metadata(file))
+
+
+@contextmanager
+def named(table: Location, key: str) -> Iterator[None]:
+    """Say of which data file it is what reading it in the block raises."""
+    import polars as pl
+    import pyarrow as pa
+
+    try:
+        yield
+    except FileNotFoundError as exc:
+        msg = f"{table.url(key)} is gone: somebody vacuumed the table while it was read; try again"
+        raise NotFound(msg) from exc
+    except (OSError, pa.ArrowException, pl.exceptions.PolarsError) as exc:
+        msg = f"cannot read {table.url(key)}: {exc}; put the file back from a backup"
+        raise StorageError(msg) from exc
 
 
 def is_canonical(footers: list[Footer]) -> bool:
