@@ -143,10 +143,10 @@ def _verdict(
         if parts.tags.is_latest(export.target, tags_of(export)):
             return True, "another program made it, and its tag is newer than all that it depends on"
         return False, "another program made it, and its tag is older than what it depends on"
-    if size is None:
-        return False, f"the file {path} is gone"
     if record.path != path:
         return False, f"it was written as {record.path}, and is wanted as {path}"
+    if size is None:
+        return False, f"the file {path} is gone"
     if record.size != size:
         return False, f"the file has {size} bytes, and {record.size} were written"
     changed = [name for name in current if record.source.get(name) != current[name]]
