@@ -79,7 +79,7 @@ def identify(block: Block, con: "duckdb.DuckDBPyConnection", on_bad: OnBad) -> I
             position, line = block.positions[row].as_py(), block.lines[row].as_py()
             reason = _verdict(line, readable=readable[row])
             good[row] = reason is None
-            if reason is not None and not line.isspace():
+            if reason is not None and line.encode().strip():
                 on_bad(BadLine(position, reason, line.encode()))
         given, found = given.filter(pa.array(good)), found.filter(pl.Series(good))
     ids = strip_namespace(found["id"])
