@@ -59,17 +59,17 @@ def iter_values(dataset: Dataset) -> Iterator[tuple[str, str, str]]:
         yield from rows.filter(pl.col("prop") != "id").iter_rows()
 
 
-def tree(folder: Path) -> dict[str, str]:
+def tree(folder: Path, *, reports: bool = False) -> dict[str, str]:
     """
     Every file below a folder with the SHA-256 of its bytes.
 
-    Left out is what any operation may leave: job records, the quarantine, and the guard file of swaps.
+    Left out is what any operation may leave: job records and the quarantine, unless `reports` asks for them, and the
+    guard file of swaps.
     """
-    left_out = (".guard",)
     found = {}
     for path in sorted(folder.rglob("*")):
         key = path.relative_to(folder).as_posix()
-        if path.is_file() and path.name not in left_out and not _is_report(key):
+        if path.is_file() and path.name != ".guard" and (reports or not _is_report(key)):
             found[key] = hashlib.sha256(path.read_bytes()).hexdigest()
     return found
 

@@ -199,17 +199,17 @@ def _is_text(value):
         b'{"id":"a","schema":"Company","properties":[]}',
     ]
 )
+@example(lines=[b" ", b"\x1c", b"\x0b\x0c", b"\xc2\xa0", b" " * 40])
 @example(lines=[b'{"id":"a\xc2\xa0","schema":"Company"}\xc2\xa0'])
 @example(lines=[b'{"id":"a","schema":"Company","a\\u001fb":1,"a":2,"b":3}'])
 @given(lines=st.lists(LINES, min_size=1, max_size=40))
 def test_what_is_taken_is_what_a_plain_parser_reads_and_the_rest_is_in_quarantine(tmp_path_factory, lines):
     folder = tmp_path_factory.mktemp("lake")
     dataset = make_dataset(folder / "lake")
-    (folder / "in.json").write_bytes(b"\n".join(lines))
+    # the first bytes of a file may say that it is compressed
+    (folder / "in.json").write_bytes(b"\n".join([b"", *lines]))
     values, bad = set(), []
-    for number, line in enumerate(lines, start=1):
-        if number == 1:
-            line = line.removeprefix(b"\xef\xbb\xbf")
+    for number, line in enumerate(lines, start=2):
         try:
             values |= reference(line) or set()
         except Refused:
@@ -219,7 +219,7 @@ def test_what_is_taken_is_what_a_plain_parser_reads_and_the_rest_is_in_quarantin
     assert sorted(found) == bad
     assert job.errors == len(bad)
     for number in bad:
-        assert found[number]["text"].rstrip() == lines[number - 1].decode(errors="replace").rstrip()
+        assert found[number]["text"].rstrip() == lines[number - 2].decode(errors="replace").rstrip()
     landed = {
         row
         for frame in dataset.statements.reader.scan(["entity_id", "prop", "value"])

@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 from lakehouse_assets.statements import ranges, stage
 from lakehouse_assets.statements import schema as s
 from lakehouse_assets.statements.canonical import canonical_rows, sort_rows
+from lakehouse_assets.statements.footers import Footers
 from lakehouse_assets.statements.stage import Staging
+from lakehouse_assets.statements.table import DataFile, Partition
+from lakehouse_assets.storage.location import Location
 from tests.factories import make_dataset
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -257,3 +260,16 @@ def test_a_file_of_one_large_row_group_is_sorted_in_runs_and_gives_the_same(tmp_
 def _only_partition(dataset):
     [state] = dataset.statements.reader.partitions()
     return state.partition
+
+
+def test_a_large_file_in_an_object_store_is_sorted_in_runs_too(tmp_path):
+    folder = Location("memory://runs/statements")
+    ids = [f"e{number * 37 % 101:03}" for number in range(101)]
+    with folder.writer("part.parquet") as sink:
+        pl.DataFrame({s.ENTITY_ID: ids, s.ID: ids}).write_parquet(sink)
+    file = DataFile("part.parquet", Partition("0", "thing", "x"), len(ids), 0, None, None, 0)
+    with ranges.open_parts(folder, [file], Footers(folder), str(tmp_path)) as parts:
+        assert len(parts) == 9
+        found = [frame for wanted in ranges.plan(parts) for frame in [ranges.read(wanted, [s.ENTITY_ID])]]
+    assert sorted(pl.concat(found)[s.ENTITY_ID]) == sorted(ids)
+    assert list(tmp_path.iterdir()) == []
