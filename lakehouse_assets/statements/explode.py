@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from lakehouse_assets.statements import schema as s
-from lakehouse_assets.statements.canonical import canonical_rows, sort_rows
+from lakehouse_assets.statements.canonical import canonical_rows
 from lakehouse_assets.statements.lines import BadLine, OnBad
 from lakehouse_assets.statements.parse import strip_namespace
 from lakehouse_assets.statements.vocabulary import UNKNOWN, Vocabulary
@@ -84,7 +84,7 @@ def _canonical(frame: "pl.DataFrame") -> "pl.DataFrame":
     """The rows that count, sorted by entity; those of one id in two buckets do not meet."""
     import polars as pl
 
-    parts = [canonical_rows(sort_rows(part)) for part in frame.partition_by(s.BUCKET)]
+    parts = [canonical_rows(part) for part in frame.partition_by(s.BUCKET)]
     return parts[0] if len(parts) == 1 else pl.concat(parts).sort(s.ENTITY_ID, maintain_order=True)
 
 

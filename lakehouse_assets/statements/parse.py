@@ -95,7 +95,8 @@ def _identified(given: "pa.Table", con: "duckdb.DuckDBPyConnection") -> "pl.Data
 
     try:
         return pl.DataFrame(_query(con, _IDENTIFY, given)).with_columns(valid=pl.lit(True))
-    except duckdb.Error:
+    except (duckdb.Error, UnicodeDecodeError):
+        # the latter when the message quotes the line, and cuts a character in two
         return pl.DataFrame(_query(con, _IDENTIFY_ANY, given))
 
 

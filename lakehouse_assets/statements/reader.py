@@ -95,7 +95,7 @@ class Reader:
         for files in _by_bucket(snapshot, None, None).values() if snapshot else ():
             rows = self._between(files, entity_id, entity_id, _needed(columns))
             if len(rows):
-                yield canonical_rows(sort_rows(rows))
+                yield canonical_rows(rows)
 
     def tombstones(self, snapshot: Snapshot, first: str, last: str) -> "pl.DataFrame":
         """The tombstones that hide something now, of entities from `first` to `last`."""
@@ -106,7 +106,7 @@ class Reader:
         frames = [pl.DataFrame(schema={name: types[name] for name in columns})]
         for files in _by_bucket(snapshot, None, None).values():
             rows = self._between(files, first, last, columns)
-            rows = canonical_rows(sort_rows(rows), keep_deleted=True)
+            rows = canonical_rows(rows, keep_deleted=True)
             frames.append(rows.filter(pl.col(s.DELETED_AT).is_not_null()))
         return pl.concat(frames)
 
@@ -217,13 +217,12 @@ def _canonical(
     if clean and wanted.in_order and (keep or not tombstones):
         return read(wanted, columns)
     rows = read(wanted, _needed(columns))
-    if not wanted.in_order:
-        rows = sort_rows(rows)
     if not clean:
-        rows = canonical_rows(rows, keep_deleted=keep)
-    elif not keep:
+        rows = canonical_rows(rows, keep_deleted=keep, in_order=wanted.in_order)
+        return rows.select(columns)
+    if not keep:
         rows = rows.filter(pl.col(s.DELETED_AT).is_null())
-    return rows.select(columns)
+    return (rows if wanted.in_order else sort_rows(rows)).select(columns)
 
 
 def _needed(columns: Sequence[str]) -> list[str]:

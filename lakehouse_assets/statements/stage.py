@@ -1,11 +1,12 @@
 """Writing the data files of a partition, in id order, before a commit takes them in."""
 
 import uuid
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from lakehouse_assets.errors import LakehouseError
+from lakehouse_assets.errors import Conflict, LakehouseError, StorageError
 from lakehouse_assets.statements import schema as s
 from lakehouse_assets.statements.table import Partition, StagedFile
 from lakehouse_assets.storage.location import Location
@@ -30,14 +31,16 @@ class Staging:
     """
     Writes canonical rows, arriving in id order, to one new file per partition.
 
-    Rows of one entity stay in one row group, so that a range of ids is a range of row groups. `finish` gives the
-    files; a block that raises before that leaves none.
+    Rows of one entity stay in one row group, so that a range of ids is a range of row groups. A block that raises
+    leaves no file, unless a commit may have taken it in.
 
     Example:
         >>> with Staging(table.location) as staging:
         ...     for frame in frames:
         ...         staging.write(frame)
         ...     files = staging.finish()
+        ...     with staging.handing_over():
+        ...         table.append(files)
     """
 
     def __init__(self, table: Location) -> None:
@@ -74,6 +77,20 @@ class Staging:
             self._files.append(writer.finish())
         self._writers = {}
         return self._files
+
+    @contextmanager
+    def handing_over(self) -> Iterator[None]:
+        """
+        Let a commit in the block take the files of `finish` in.
+
+        Afterwards they are not ours to remove, unless the commit says that it changed nothing.
+        """
+        files, self._files = self._files, []
+        try:
+            yield
+        except (Conflict, StorageError):
+            self._files = files
+            raise
 
     def discard(self) -> None:
         """Remove the files of `finish`: no commit took them in."""

@@ -17,7 +17,7 @@ from lakehouse_assets.statements.imports import BadLines, Imported, stage_entiti
 from lakehouse_assets.statements.lines import BadLine, Source
 from lakehouse_assets.statements.reader import PartitionState, Reader
 from lakehouse_assets.statements.stage import Staging
-from lakehouse_assets.statements.table import Partition, StagedFile, StatementTable
+from lakehouse_assets.statements.table import Partition, StatementTable
 from lakehouse_assets.storage.leases import Leases
 from lakehouse_assets.storage.location import Location
 from lakehouse_assets.storage.tags import Tags
@@ -120,7 +120,7 @@ class StatementStore:
                 temp_directory=self._settings.temp_directory,
                 progress=progress,
             )
-            self._append(staging.finish())
+            self._append(staging)
         return imported
 
     def delete(self, ids: Collection[str], *, origin: str | None = None) -> Deleted:
@@ -142,7 +142,7 @@ class StatementStore:
         )
         with self._staging() as staging:
             staging.write(sort_rows(stones))
-            self._append(staging.finish())
+            self._append(staging)
         return Deleted(entities=len(found), rows=len(stones), missing=missing)
 
     def merge(self, *, force: bool = False, progress: Callable[[int, int], None] | None = None) -> Merged:
@@ -208,7 +208,9 @@ class StatementStore:
                 staging.write(rows)
                 after += len(rows)
             before = sum(file.rows for file in files)
-            self.table.replace(files, staging.finish(), content_version=content_version)
+            staged = staging.finish()
+            with staging.handing_over():
+                self.table.replace(files, staged, content_version=content_version)
         return before, after
 
     def _grace_limit(self, now: datetime) -> datetime:
@@ -223,7 +225,8 @@ class StatementStore:
         ):
             yield staging
 
-    def _append(self, files: Sequence[StagedFile]) -> None:
+    def _append(self, staging: Staging) -> None:
+        files = staging.finish()
         if not files:
             return
         if not self.table.exists():
@@ -231,12 +234,14 @@ class StatementStore:
                 if not self.table.exists():
                     self.table.create()
         with self._leases.shared() as lease:
-            lease.check()
-            self.table.append(files)
+            # tags first: who dies in between leaves a merge too many, not one too few
             now = datetime.now(UTC)
             for file in files:
                 self._tag_partition(file.partition, "last_updated", now)
             self._tags.set(layout.TAG_STATEMENTS_UPDATED, now)
+            lease.check()
+            with staging.handing_over():
+                self.table.append(files)
 
     def _tag_partition(self, partition: Partition, event: str, when: datetime) -> None:
         self._tags.set(layout.partition_tag(partition.shard, partition.bucket, partition.origin, event), when)

@@ -7,6 +7,7 @@ notes stand in the commits' metadata, where other programs pass them by.
 
 import json
 import logging
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from lakehouse_assets import layout
-from lakehouse_assets.errors import Conflict, InvalidData
+from lakehouse_assets.errors import Conflict, InvalidData, StorageError
 from lakehouse_assets.statements import schema as s
 from lakehouse_assets.storage.location import Location
 from lakehouse_assets.storage.options import for_delta
@@ -145,13 +146,17 @@ class StatementTable:
         """Make an empty table; whoever calls holds the exclusive lease."""
         import deltalake
 
-        deltalake.DeltaTable.create(
-            self._uri(),
-            deltalake.Schema.from_arrow(s.table_schema()),
-            mode="error",
-            partition_by=s.PARTITION_BY,
-            storage_options=self._options(),
-        )
+        try:
+            deltalake.DeltaTable.create(
+                self._uri(),
+                deltalake.Schema.from_arrow(s.table_schema()),
+                mode="error",
+                partition_by=s.PARTITION_BY,
+                storage_options=self._options(),
+            )
+        except OSError as exc:
+            msg = f"cannot make the table {self.location.uri}: {_plain(exc)}; nothing was changed"
+            raise StorageError(msg) from exc
 
     def append(self, files: Sequence[StagedFile], *, metadata: Mapping[str, str] | None = None) -> int:
         """
@@ -170,11 +175,6 @@ class StatementTable:
         """
         from deltalake.transaction import RemoveAction
 
-        snapshot = self.snapshot()
-        present = {file.key for file in snapshot.files} if snapshot else set()
-        if any(file.key not in present for file in read):
-            msg = "another program rewrote the files of this partition meanwhile; nothing was changed, run it again"
-            raise Conflict(msg)
         now = int(time.time() * 1000)
         gone = [
             RemoveAction(
@@ -191,7 +191,8 @@ class StatementTable:
             for file in read
         ]
         actions: list[AddAction | RemoveAction] = [*gone, *(file.action() for file in files)]
-        return self._commit(actions, {CONTENT_VERSION: content_version}, tries=1)
+        needed = frozenset(file.key for file in read)
+        return self._commit(actions, {CONTENT_VERSION: content_version}, tries=1, needed=needed)
 
     def content_version(self) -> str:
         """
@@ -227,16 +228,26 @@ class StatementTable:
         return str(json.loads(data)["content_version"]) if data else None
 
     def _commit(
-        self, actions: "list[AddAction | RemoveAction]", metadata: Mapping[str, str], *, tries: int
+        self,
+        actions: "list[AddAction | RemoveAction]",
+        metadata: Mapping[str, str],
+        *,
+        tries: int,
+        needed: frozenset[str] = frozenset(),
     ) -> int:
+        """Commit on a version that has the files `needed`. After Conflict and StorageError nothing was committed."""
         from deltalake import CommitProperties
-        from deltalake.exceptions import CommitFailedError
+        from deltalake.exceptions import CommitFailedError, DeltaError
 
         properties = CommitProperties(custom_metadata=dict(metadata), max_commit_retries=0)
         for attempt in range(tries):
             snapshot = self.snapshot()
             if snapshot is None or self._known is None:
                 msg = f"the table {self.location.uri} is gone; restore it, or import into a new dataset"
+                raise Conflict(msg)
+            # asked of the very version that is committed on: Delta itself does not see that files were rewritten
+            if not needed <= {file.key for file in snapshot.files}:
+                msg = "another program rewrote the files of this partition meanwhile; nothing was changed, run it again"
                 raise Conflict(msg)
             table = self._known[0]
             try:
@@ -248,11 +259,26 @@ class StatementTable:
                 self._known = None
                 time.sleep(min(0.02 * 2**attempt, 1.0))
                 continue
+            except (OSError, DeltaError) as exc:
+                self._known = None
+                if not self._has(actions):
+                    msg = f"cannot commit to {self.location.uri}: {_plain(exc)}; nothing was changed"
+                    raise StorageError(msg) from exc
+                # what Delta does after a commit may fail, too
+                log.warning("committed to %s, but then: %s", self.location.uri, _plain(exc))
             self._known = None
             version = self.snapshot()
             return version.version if version else 0
         msg = f"{tries} commit(s) to {self.location.uri} failed beside other writers; nothing was changed, run it again"
         raise Conflict(msg)
+
+    def _has(self, actions: "Sequence[AddAction | RemoveAction]") -> bool:
+        """Whether the table has the files that actions add."""
+        from deltalake.transaction import AddAction
+
+        snapshot = self.snapshot()
+        present = {file.key for file in snapshot.files} if snapshot else set()
+        return any(isinstance(action, AddAction) and action.path in present for action in actions)
 
     def _open(self) -> "deltalake.DeltaTable | None":
         import deltalake
@@ -294,6 +320,11 @@ class StatementTable:
 
     def _options(self) -> dict[str, str] | None:
         return None if self.location.path else for_delta(self.location.storage_options)
+
+
+def _plain(exc: Exception) -> str:
+    """What Delta says, in one line and without colours."""
+    return " ".join(re.sub(r"\x1b\[[0-9;]*m|↳", "", str(exc)).split())
 
 
 def _files(actions: Any) -> list[DataFile]:

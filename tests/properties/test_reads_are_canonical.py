@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lakehouse_assets.statements import ranges, stage
 from lakehouse_assets.statements import schema as s
-from lakehouse_assets.statements.canonical import canonical_rows, sort_rows
+from lakehouse_assets.statements.canonical import canonical_rows
 from lakehouse_assets.statements.footers import Footers
 from lakehouse_assets.statements.stage import Staging
 from lakehouse_assets.statements.table import DataFile, Partition
@@ -127,7 +127,7 @@ def append(dataset, rows, *, kind):
     if kind == "ours":
         with Staging(table.location) as staging:
             for part in frame.partition_by(s.BUCKET):
-                staging.write(canonical_rows(sort_rows(part), keep_deleted=True))
+                staging.write(canonical_rows(part, keep_deleted=True))
             table.append(staging.finish())
         return
     properties = deltalake.WriterProperties(max_row_group_size=3) if "small" in kind else None
