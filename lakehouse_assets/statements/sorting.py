@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-RUN_BYTES = 96 << 20
+RUN_BYTES = 48 << 20
 """Lines are sorted in memory up to this size; more are sorted in runs of it that are merged afterwards."""
 
 BLOCK_BYTES = 8 << 20
@@ -176,6 +176,7 @@ def _series(column: "pa.ChunkedArray") -> "pl.Series":
 
 
 def _concat(tables: "list[pa.Table]") -> "pa.Table":
+    """One table in one piece: taking rows from several pieces would put them together each time."""
     import pyarrow as pa
 
-    return pa.concat_tables(tables)
+    return pa.concat_tables(tables).combine_chunks()
