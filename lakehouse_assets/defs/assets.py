@@ -8,7 +8,7 @@ from pydantic import Field
 
 from lakehouse_assets.defs import artifacts, metadata
 from lakehouse_assets.defs.artifacts import Artifact
-from lakehouse_assets.defs.automation import KEEP_LATEST
+from lakehouse_assets.defs.automation import keep_latest
 from lakehouse_assets.defs.failures import RETRY, explained
 from lakehouse_assets.defs.naming import Naming
 from lakehouse_assets.defs.progress import LogProgress
@@ -116,7 +116,7 @@ def _statements(naming: Naming) -> dg.AssetsDefinition:
         owners=artifacts.OWNERS,
         tags={"kind": "table"},
         code_version=artifact.code_version,
-        automation_condition=KEEP_LATEST,
+        automation_condition=keep_latest(naming),
         retry_policy=RETRY,
     )
     def statements(context: dg.AssetExecutionContext, config: ImportConfig) -> Result:
@@ -144,7 +144,7 @@ def _export(naming: Naming, artifact: Artifact) -> dg.AssetsDefinition:
         owners=artifacts.OWNERS,
         tags={"kind": "export"},
         code_version=artifact.code_version,
-        automation_condition=KEEP_LATEST,
+        automation_condition=keep_latest(naming),
         retry_policy=RETRY,
     )
     def export(context: dg.AssetExecutionContext, config: ExportConfig) -> Result:
@@ -182,7 +182,7 @@ def _catalog(naming: Naming) -> dg.AssetsDefinition:
         owners=artifacts.OWNERS,
         tags={"kind": "catalog"},
         code_version=artifact.code_version,
-        automation_condition=KEEP_LATEST,
+        automation_condition=keep_latest(naming),
         retry_policy=RETRY,
     )
     def catalog_index(context: dg.AssetExecutionContext, config: ExportConfig) -> Result:

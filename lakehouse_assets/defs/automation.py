@@ -2,28 +2,46 @@
 
 import dagster as dg
 
-from lakehouse_assets.defs.artifacts import LAKE_CATALOG, MADE
+from lakehouse_assets.defs.artifacts import CONFIG, LAKE_CATALOG, MADE
 from lakehouse_assets.defs.naming import Naming
 
-_AC = dg.AutomationCondition
+AC = dg.AutomationCondition
+Condition = dg.AutomationCondition[dg.AssetKey | dg.AssetCheckKey]
 
-# what is missing when somebody first looks counts, too: a lake is older than the instance that shows it
-_missing = _AC.newly_missing() | (_AC.missing() & _AC.initial_evaluation())
 
-# a run that ends with the same data version as before disturbs nobody
-_changed = _AC.any_deps_match(_AC.data_version_changed() | _AC.will_be_requested())
+def keep_latest(naming: Naming) -> Condition:
+    """
+    Make it when it is missing, or when something it is made from has another content than before.
 
-KEEP_LATEST = (
-    (_missing | _changed).since(_AC.newly_requested() | _AC.newly_updated())
-    & ~_AC.any_deps_missing()
-    & ~_AC.any_deps_in_progress()
-    & ~_AC.in_progress()
-).with_label("keep_latest")
-"""
-Make it when it is missing, or when something it is made from has another content than before.
+    Dagster's own `eager` goes by runs, not by content, and forgets: when an asset and then something it is made from
+    are updated between two looks, the update of the asset counts as the answer to the later one.
+    """
+    # a lake is older than the instance that shows it: what is missing at the first look counts, too
+    missing = (AC.newly_missing() | (AC.missing() & AC.initial_evaluation())).since(
+        AC.newly_requested() | AC.newly_updated()
+    )
+    # in this form Dagster compares the times of the updates, not only the looks at which they were seen
+    made_before_its_sources = AC.any_deps_match(AC.newly_updated()).since(AC.newly_updated())
+    other_content = _since_requested(AC.any_deps_match(AC.data_version_changed()))
+    # observations have no times to compare
+    config = dg.AssetSelection.assets(naming.key(CONFIG))
+    other_config = _since_requested(AC.any_deps_match(AC.data_version_changed()).allow(config))
+    return (
+        (
+            missing
+            | (made_before_its_sources & other_content)
+            | other_config
+            | AC.any_deps_match(AC.will_be_requested())
+        )
+        & ~AC.any_deps_missing()
+        & ~AC.any_deps_in_progress()
+        & ~AC.in_progress()
+    ).with_label("keep_latest")
 
-This is Dagster's `eager`, except that it goes by data versions and sees what was missing from the start.
-"""
+
+def _since_requested(change: Condition) -> Condition:
+    """Whether there was a change since the asset was last asked for; one at the same look may have come later."""
+    return change.since(AC.newly_requested() & ~change)
 
 
 def keep_fresh(naming: Naming) -> dg.AutomationConditionSensorDefinition:

@@ -10,7 +10,7 @@ from lakehouse_assets.defs.failures import explained
 from lakehouse_assets.defs.metadata import of_check
 from lakehouse_assets.defs.naming import Naming
 from lakehouse_assets.defs.resources import open_lake
-from lakehouse_assets.lake import Dataset, Lake
+from lakehouse_assets.lake import Dataset
 from lakehouse_assets.operations.checks import CheckResult
 
 IS_LATEST = "is_latest"
@@ -58,18 +58,6 @@ def dataset_results(dataset: Dataset, names: Collection[str]) -> list[CheckResul
     return [dataset.check(asset, check.name) for check in wanted for asset in check.assets]
 
 
-def catalog_result(lake: Lake) -> CheckResult:
-    """Whether the lake's catalogue was made from the indexes that are there now."""
-    state = lake.catalog_freshness()
-    metadata: dict[str, int | float | str] = {
-        "why": state.why,
-        "datasets": len(lake.datasets()),
-        "listed": state.rows or 0,
-        "written_at": state.written_at.isoformat() if state.written_at else "never",
-    }
-    return CheckResult(artifacts.CATALOG, IS_LATEST, state.fresh, "WARN", metadata)
-
-
 def evaluation(naming: Naming, result: CheckResult, *, partition: str | None) -> dg.AssetCheckEvaluation:
     """A result as an event."""
     return dg.AssetCheckEvaluation(
@@ -108,7 +96,7 @@ def _catalog_check(naming: Naming) -> dg.AssetChecksDefinition:
     )
     def run(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         with explained():
-            return _result(catalog_result(open_lake(context, naming)))
+            return _result(open_lake(context, naming).check_catalog())
 
     return run
 

@@ -105,11 +105,7 @@ def up(lake: Lake, *, port: int = 3000) -> int:
 def _environment(lake: Lake) -> dict[str, str]:
     """What Dagster's processes are told besides what the environment says already."""
     path = lake.location.path
-    told = {
-        "LAKEHOUSE_URI": str(path.resolve()) if path is not None else lake.uri,
-        # a stray .py file in the current folder must not stand in for a package
-        "PYTHONSAFEPATH": "1",
-    }
+    told = {"LAKEHOUSE_URI": str(path.resolve()) if path is not None else lake.uri}
     home = find_home(lake)
     if home is None:
         log.warning(

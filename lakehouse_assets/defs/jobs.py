@@ -6,7 +6,7 @@ import dagster as dg
 from pydantic import Field
 
 from lakehouse_assets.defs import artifacts
-from lakehouse_assets.defs.checks import CHECKS, IS_LATEST, catalog_result, dataset_results, evaluation
+from lakehouse_assets.defs.checks import CHECKS, IS_LATEST, dataset_results, evaluation
 from lakehouse_assets.defs.events import merge_observation
 from lakehouse_assets.defs.failures import RETRY, explained
 from lakehouse_assets.defs.naming import Naming
@@ -113,7 +113,7 @@ def check_job(naming: Naming) -> dg.JobDefinition:
             for result in results:
                 _log(context, evaluation(naming, result, partition=name))
         if IS_LATEST in config.checks:
-            _log(context, evaluation(naming, catalog_result(lake), partition=None))
+            _log(context, evaluation(naming, lake.check_catalog(), partition=None))
 
     @dg.job(
         name=naming.name(CHECK),

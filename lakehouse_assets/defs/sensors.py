@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import dagster as dg
 
-from lakehouse_assets.defs.checks import IS_LATEST, catalog_result, dataset_results
+from lakehouse_assets.defs.checks import IS_LATEST, dataset_results
 from lakehouse_assets.defs.events import config_observation
 from lakehouse_assets.defs.jobs import CHECK_OP
 from lakehouse_assets.defs.naming import Naming
@@ -115,7 +115,7 @@ def _latest(
             yield name, dataset_results(lake.dataset(name), [IS_LATEST])
         except LakehouseError as exc:
             context.log.warning(f"{name} is left out: {exc}")
-    yield _CATALOG, [catalog_result(lake)]
+    yield _CATALOG, [lake.check_catalog()]
 
 
 def _signs(results: Sequence[CheckResult]) -> str:

@@ -88,3 +88,50 @@ def test_another_title_makes_the_index_again_and_nothing_else(
     acme.configure(title="Another title")
     report_config(instance, acme)
     assert tick() == {"index_json": {"acme"}}
+
+
+def test_an_import_right_after_a_make_is_not_forgotten(
+    acme: Dataset, lake: Lake, instance: dg.DagsterInstance, tick: Tick, tmp_path: Path
+) -> None:
+    list(run_make(lake, instance))
+    tick()
+    first = write_lines(tmp_path / "first.json", people(1, start=9))
+    list(run_make(lake, instance, files={"acme": [first]}))
+    acme.import_files([write_lines(tmp_path / "second.json", people(1, start=10))])
+    report_dataset(instance, acme)
+    assert tick() == {asset: {"acme"} for asset in (*EXPORTS, "index_json")}
+
+
+def test_an_import_while_a_request_is_carried_out_is_not_forgotten(
+    acme: Dataset, lake: Lake, instance: dg.DagsterInstance, tick: Tick, tmp_path: Path
+) -> None:
+    list(run_make(lake, instance))
+    tick()
+    acme.import_files([write_lines(tmp_path / "first.json", people(1, start=9))])
+    report_dataset(instance, acme)
+    assert tick() == {asset: {"acme"} for asset in (*EXPORTS, "index_json")}
+    list(run_make(lake, instance))
+    acme.import_files([write_lines(tmp_path / "second.json", people(1, start=10))])
+    report_dataset(instance, acme)
+    assert tick() == {asset: {"acme"} for asset in (*EXPORTS, "index_json")}
+
+
+def test_a_title_that_changed_right_after_a_make_is_not_forgotten(
+    acme: Dataset, lake: Lake, instance: dg.DagsterInstance, tick: Tick
+) -> None:
+    list(run_make(lake, instance))
+    tick()
+    list(run_make(lake, instance))
+    acme.configure(title="Another title")
+    report_config(instance, acme)
+    assert tick() == {"index_json": {"acme"}}
+
+
+def test_importing_and_making_in_one_run_asks_for_nothing(
+    acme: Dataset, lake: Lake, instance: dg.DagsterInstance, tick: Tick, tmp_path: Path
+) -> None:
+    list(run_make(lake, instance))
+    tick()
+    list(run_make(lake, instance, files={"acme": [write_lines(tmp_path / "m.json", people(1, start=9))]}))
+    assert tick() == {}
+    assert tick() == {}

@@ -32,7 +32,7 @@ def test_only_what_changed_is_told(acme: Dataset, instance: dg.DagsterInstance, 
     acme.import_files([write_lines(tmp_path / "more.json", people(1, start=9))])
     assert report_dataset(instance, acme) == ["statements"]
     acme.export("entities")
-    assert report_dataset(instance, acme) == ["entities_json", "index_json"]
+    assert report_dataset(instance, acme) == ["entities_json", "index_json", "catalog_index"]
 
 
 def test_an_import_is_told_with_its_counts(
