@@ -17,13 +17,13 @@ def requested(lake: Lake, partitions: list[str]) -> list[tuple[str | None, str |
     defs = build_definitions(lake.uri)
     with dg.instance_for_test() as instance:
         instance.add_dynamic_partitions("dataset", partitions)
-        context = dg.build_schedule_context(
+        with dg.build_schedule_context(
             instance=instance,
             scheduled_execution_time=NIGHT,
             resources=dict(defs.resources),
             repository_def=defs.get_repository_def(),
-        )
-        found = defs.resolve_schedule_def("daily_make").evaluate_tick(context)
+        ) as context:
+            found = defs.resolve_schedule_def("daily_make").evaluate_tick(context)
     assert found.run_requests or found.skip_message
     return [(request.partition_key, request.run_key) for request in found.run_requests or []]
 

@@ -19,8 +19,10 @@ def tick(lake: Lake, instance: dg.DagsterInstance) -> Tick:
 
     def run(name: str, cursor: str | None = None) -> SensorExecutionData:
         defs = build_definitions(lake.uri)
-        context = dg.build_sensor_context(instance=instance, cursor=cursor, resources=dict(defs.resources))
-        found = defs.resolve_sensor_def(name).evaluate_tick(context)
+        resources = dict(defs.resources)
+        # closed before the instance is: what it enters, Dagster takes back in that order only
+        with dg.build_sensor_context(instance=instance, cursor=cursor, resources=resources) as context:
+            found = defs.resolve_sensor_def(name).evaluate_tick(context)
         for request in found.dynamic_partitions_requests or []:
             if isinstance(request, dg.AddDynamicPartitionsRequest):
                 instance.add_dynamic_partitions("dataset", list(request.partition_keys))
