@@ -1,6 +1,7 @@
 """Making exports: each is skipped when what it would be made from is what it was made from."""
 
 import logging
+from dataclasses import replace
 from typing import ClassVar
 
 from lakehouse_assets import layout
@@ -9,7 +10,14 @@ from lakehouse_assets.model.dataset import DatasetConfig
 from lakehouse_assets.model.job import DatasetJob
 from lakehouse_assets.model.times import now_utc
 from lakehouse_assets.operations.base import DJ, DatasetJobOperation
-from lakehouse_assets.operations.freshness import Freshness, freshness_of, sources_of, tags_of
+from lakehouse_assets.operations.freshness import (
+    INDEX_TAGS,
+    STATEMENT_TAGS,
+    Freshness,
+    freshness_of,
+    sources_of,
+    tags_of,
+)
 from lakehouse_assets.storage.jobs import JobRun
 from lakehouse_assets.storage.records import Written
 
@@ -20,7 +28,7 @@ class ExportJob(DatasetJob):
     """An export; `rows`, `bytes` and `digest` (SHA-256) are those of the file at `path`, made now or before."""
 
     target: str = ""
-    dependencies: list[str] = []
+    dependencies: list[str] = list(STATEMENT_TAGS)
     rows: int = 0
     bytes: int = 0
     digest: str = ""
@@ -66,6 +74,7 @@ class ExportIndexJob(ExportJob):
     """The export of the dataset's index."""
 
     target: str = layout.INDEX
+    dependencies: list[str] = list(INDEX_TAGS)
     public_url_prefix: str | None = None
 
 
@@ -106,6 +115,9 @@ class ExportOperation(DatasetJobOperation[DJ]):
         with self.parts.leases.target(export.target) as lease:
             source = sources_of(export, self.parts, public_url_prefix=self._public_url_prefix())
             view = self.parts.view(public_url_prefix=self._public_url_prefix())
+            view = replace(
+                view, reader=view.reader.observed(lambda done, total: self._progress(run, done, total))
+            )
             dataset = kwargs.get("dataset")
             if isinstance(dataset, DatasetConfig):
                 view = view.with_config(dataset)
@@ -119,8 +131,7 @@ class ExportOperation(DatasetJobOperation[DJ]):
         main = results[0]
         job.rows, job.bytes, job.digest, job.path = main.rows, main.bytes, main.digest, main.path
         job.notes = dict(main.notes)
-        job.dependencies = list(self.get_dependencies())
-        job.done = job.rows
+        job.done, job.pending = job.rows, 0
         job.seconds = (now_utc() - began).total_seconds()
         self.parts.store.table.note_content_version()
         log.info("%s: wrote %s, %s rows in %.1f s", job.dataset, job.path, job.rows, job.seconds)
@@ -130,6 +141,10 @@ class ExportOperation(DatasetJobOperation[DJ]):
             and self.parts.location.exists(layout.INDEX)
         ):
             self._update_index()
+
+    def _progress(self, run: JobRun[DJ], done: int, total: int) -> None:
+        run.progress(done, total - done)
+        self.report(done, total - done, "statements")
 
     def _update_index(self) -> None:
         # the tag first: the index must be newer than what it lists

@@ -47,8 +47,9 @@ class MakeOperation(DatasetJobOperation[MakeJob]):
         job.artifacts = {}
         for number, (name, (step_job, operation)) in enumerate(OPERATIONS.items()):
             run.progress(number, len(OPERATIONS) - number)
-            self.report(number, len(OPERATIONS) - number, "exports")
-            step = operation(step_job.make(dataset=job.dataset), repositories=self.parts)
+            step = operation(
+                step_job.make(dataset=job.dataset), repositories=self.parts, progress=self.progress
+            )
             done = step.run(force=force, update_index=False)
             job.artifacts[name] = _summary(done)
         job.done, job.pending = len(OPERATIONS), 0

@@ -27,8 +27,11 @@ RANGE_ROWS = 65_536
 """Rows worked on at once. At 64k to 131k rows a statements.csv costs a third less CPU than at 262k and more: the
 same memory is used again, and the caches hold it."""
 
+ROW_BYTES = 1000
+"""Memory that a row of an unsorted file takes while it is sorted, with room to spare."""
+
 RUN_ROWS = 1_000_000
-"""Rows of an unsorted file that are sorted at once, about 700 MB."""
+"""Rows of an unsorted file that are sorted at once, unless a memory limit says otherwise."""
 
 _WIDE = 8 * ROW_GROUP
 _COPY = 8 << 20
@@ -65,22 +68,31 @@ class Range:
 
 @contextmanager
 def open_parts(
-    table: Location, files: Sequence[DataFile], footers: Footers, temp_directory: str | None
+    table: Location,
+    files: Sequence[DataFile],
+    footers: Footers,
+    *,
+    temp_directory: str | None,
+    run_rows: int,
 ) -> Iterator[list[Part]]:
-    """Files as parts that can be read in ranges: those with wide row groups are sorted into temporary files first."""
+    """
+    Files as parts that can be read in ranges.
+
+    Those with wide row groups are sorted into temporary files first, `run_rows` rows at a time.
+    """
     with ExitStack() as stack:
         parts: list[Part] = []
         rows = sum(file.rows for file in files)
         folder: Path | None = None
         for file in files:
             part = Part(table, file.key, file.partition, footers.of(file))
-            if rows <= RUN_ROWS or not _is_wide(part.footer):
+            if rows <= run_rows or not _is_wide(part.footer):
                 parts.append(part)
                 continue
             if folder is None:
                 temp = tempfile.TemporaryDirectory(prefix="lakehouse-runs-", dir=temp_directory)
                 folder = Path(stack.enter_context(temp))
-            parts.extend(_sorted_runs(part, folder, len(parts)))
+            parts.extend(_sorted_runs(part, folder, len(parts), run_rows))
         yield parts
 
 
@@ -203,15 +215,15 @@ def _is_wide(footer: Footer) -> bool:
     return any((later.first or "") < (group.last or "") for group, later in pairwise(groups))
 
 
-def _sorted_runs(part: Part, folder: Path, number: int) -> Iterator[Part]:
+def _sorted_runs(part: Part, folder: Path, number: int, run_rows: int) -> Iterator[Part]:
     """The rows of a file, sorted in runs, as parts with small row groups."""
     import polars as pl
 
     rows = sum(group.rows for group in part.footer.groups)
     path = part.folder.local(part.key) or _download(part, folder / f"{number}.parquet")
-    for start in range(0, rows, RUN_ROWS):
+    for start in range(0, rows, run_rows):
         with named(part.folder, part.key):
-            frame = pl.scan_parquet(path, glob=False).slice(start, RUN_ROWS).collect()
+            frame = pl.scan_parquet(path, glob=False).slice(start, run_rows).collect()
         name = f"{number}-{start}.parquet"
         frame.sort(s.ENTITY_ID).write_parquet(
             folder / name, compression="lz4", row_group_size=ROW_GROUP, statistics=True

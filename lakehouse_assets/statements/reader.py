@@ -2,7 +2,9 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager
+from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +12,16 @@ from lakehouse_assets.errors import NotFound
 from lakehouse_assets.statements import schema as s
 from lakehouse_assets.statements.canonical import KEY_COLUMNS, canonical_rows, sort_rows
 from lakehouse_assets.statements.footers import Footers, is_canonical
-from lakehouse_assets.statements.ranges import RANGE_ROWS, Part, Range, open_parts, plan, read, select
+from lakehouse_assets.statements.ranges import (
+    RANGE_ROWS,
+    RUN_ROWS,
+    Part,
+    Range,
+    open_parts,
+    plan,
+    read,
+    select,
+)
 from lakehouse_assets.statements.table import DataFile, Partition, Snapshot, StatementTable
 
 if TYPE_CHECKING:
@@ -34,6 +45,9 @@ class PartitionState:
     canonical: bool
 
 
+Observer = Callable[[int, int], None]
+
+
 class Reader:
     """
     Reads the table at its newest version, range by range.
@@ -41,11 +55,21 @@ class Reader:
     A partition that is known to be canonical is read as it lies; only the others pay for comparing rows.
     """
 
-    def __init__(self, table: StatementTable, *, temp_directory: str | None = None) -> None:
+    def __init__(
+        self, table: StatementTable, *, temp_directory: str | None = None, run_rows: int = RUN_ROWS
+    ) -> None:
         self.table = table
         self.footers = Footers(table.location)
         self._temp_directory = temp_directory
+        self._run_rows = run_rows
         self._shared: tuple[tuple[str, int], list[str]] | None = None
+        self._observer: Observer | None = None
+
+    def observed(self, observer: "Observer") -> "Reader":
+        """The same reader, which tells how far each scan is: rows read, and rows in all."""
+        other = copy(self)
+        other._observer = observer
+        return other
 
     def scan(
         self,
@@ -116,13 +140,14 @@ class Reader:
         """The rows of one partition that count, tombstones included."""
         snapshot = snapshot or self.table.snapshot()
         files = snapshot.of(partition) if snapshot else []
-        yield from self._ranges(files, columns, clean=False, tombstones=True, keep=True)
+        tick = self._ticker(files)
+        yield from self._ranges(files, columns, tick, clean=False, tombstones=True, keep=True)
 
     def raw_rows(self, partition: Partition, columns: Sequence[str]) -> "Iterator[pl.DataFrame]":
         """Every row of one partition as it lies there, by ranges of entity ids."""
         snapshot = self.table.snapshot()
         files = snapshot.of(partition) if snapshot else []
-        with open_parts(self.table.location, files, self.footers, self._temp_directory) as parts:
+        with self._open(files) as parts:
             for wanted in plan(parts):
                 yield read(wanted, columns)
 
@@ -164,7 +189,7 @@ class Reader:
         for file in snapshot.files:
             by_shard[file.partition.shard].append(file)
         for files in by_shard.values():
-            with open_parts(self.table.location, files, self.footers, self._temp_directory) as parts:
+            with self._open(files) as parts:
                 for wanted in plan(parts, 8 * RANGE_ROWS):
                     ids = read(wanted, [s.ENTITY_ID, s.BUCKET]).unique()
                     found.extend(
@@ -180,21 +205,54 @@ class Reader:
         origins: Collection[str] | None,
         keep_deleted: bool,
     ) -> "Iterator[pl.DataFrame]":
-        for files in _by_bucket(snapshot, buckets, origins).values():
+        by_bucket = _by_bucket(snapshot, buckets, origins)
+        tick = self._ticker([file for files in by_bucket.values() for file in files])
+        for files in by_bucket.values():
             clean = all(
                 self._state(snapshot, partition).canonical for partition in {file.partition for file in files}
             )
             tombstones = any(file.tombstones != 0 for file in files)
-            yield from self._ranges(files, columns, clean=clean, tombstones=tombstones, keep=keep_deleted)
+            yield from self._ranges(
+                files, columns, tick, clean=clean, tombstones=tombstones, keep=keep_deleted
+            )
 
     def _ranges(
-        self, files: Sequence[DataFile], columns: Sequence[str], *, clean: bool, tombstones: bool, keep: bool
+        self,
+        files: Sequence[DataFile],
+        columns: Sequence[str],
+        tick: Callable[[Range], None],
+        *,
+        clean: bool,
+        tombstones: bool,
+        keep: bool,
     ) -> "Iterator[pl.DataFrame]":
-        with open_parts(self.table.location, files, self.footers, self._temp_directory) as parts:
+        with self._open(files) as parts:
             for wanted in plan(parts):
                 rows = _canonical(wanted, columns, clean=clean, tombstones=tombstones, keep=keep)
+                tick(wanted)
                 if len(rows):
                     yield rows
+
+    def _open(self, files: Sequence[DataFile]) -> AbstractContextManager[list[Part]]:
+        return open_parts(
+            self.table.location,
+            files,
+            self.footers,
+            temp_directory=self._temp_directory,
+            run_rows=self._run_rows,
+        )
+
+    def _ticker(self, files: Sequence[DataFile]) -> Callable[[Range], None]:
+        """Tells the observer of each range that was read; what lies on two sides of a cut may count twice."""
+        total, done = sum(file.rows for file in files), 0
+
+        def tick(wanted: Range) -> None:
+            nonlocal done
+            done += sum(group.rows for slice in wanted.slices for group in slice.groups)
+            if self._observer is not None:
+                self._observer(min(done, total), total)
+
+        return tick
 
     def _state(self, snapshot: Snapshot, partition: Partition) -> PartitionState:
         files = snapshot.of(partition)

@@ -15,6 +15,7 @@ from lakehouse_assets.statements.canonical import sort_rows
 from lakehouse_assets.statements.explode import Stamp
 from lakehouse_assets.statements.imports import BadLines, Imported, stage_entities
 from lakehouse_assets.statements.lines import BadLine, Source
+from lakehouse_assets.statements.ranges import RANGE_ROWS, ROW_BYTES
 from lakehouse_assets.statements.reader import PartitionState, Reader
 from lakehouse_assets.statements.stage import Staging
 from lakehouse_assets.statements.table import Partition, StatementTable
@@ -71,7 +72,11 @@ class StatementStore:
         shards: int = 0,
     ) -> None:
         self.table = StatementTable(location)
-        self.reader = Reader(self.table, temp_directory=settings.temp_directory)
+        self.reader = Reader(
+            self.table,
+            temp_directory=settings.temp_directory,
+            run_rows=max(RANGE_ROWS, settings.memory_bytes // ROW_BYTES),
+        )
         self._dataset = dataset
         self._settings = settings
         self._leases = leases
@@ -156,16 +161,15 @@ class StatementStore:
         with self._leases.exclusive("merge") as lease:
             states = self.reader.partitions()
             dirty = [state for state in states if force or self.is_dirty(state)]
-            total, done = sum(state.rows for state in dirty), 0
+            total, before = sum(state.rows for state in dirty), 0
             for state in dirty:
                 lease.check()
-                before, after = self._merge_partition(state.partition, started)
+                tell = _Shifted(progress, before, total)
+                rows_before, rows_after = self._merge_partition(state.partition, started, tell)
                 merged.partitions.append(str(state.partition))
-                merged.rows_before += before
-                merged.rows_after += after
-                done += state.rows
-                if progress is not None:
-                    progress(done, total)
+                merged.rows_before += rows_before
+                merged.rows_after += rows_after
+                before += state.rows
             for state in states:
                 self._tag_partition(state.partition, "last_optimized", started)
             if states:
@@ -185,16 +189,16 @@ class StatementStore:
         scan = self.reader.partition_rows(partition, [s.DELETED_AT])
         return any(bool(frame.select((pl.col(s.DELETED_AT) <= limit).any()).item()) for frame in scan)
 
-    def _merge_partition(self, partition: Partition, started: datetime) -> tuple[int, int]:
+    def _merge_partition(self, partition: Partition, started: datetime, tell: "_Shifted") -> tuple[int, int]:
         for _ in range(MERGE_TRIES):
             try:
-                return self._try_merge(partition, started)
+                return self._try_merge(partition, started, tell)
             except Conflict as exc:
                 log.info("merging %s again: %s", partition, exc)
         msg = f"partition {partition} was changed by another program {MERGE_TRIES} times while it was merged; try again"
         raise Conflict(msg)
 
-    def _try_merge(self, partition: Partition, started: datetime) -> tuple[int, int]:
+    def _try_merge(self, partition: Partition, started: datetime, tell: "_Shifted") -> tuple[int, int]:
         import polars as pl
 
         content_version = self.content_version()
@@ -203,7 +207,8 @@ class StatementStore:
         limit = self._grace_limit(started)
         before = after = 0
         with Staging(self.table.location) as staging:
-            for rows in self.reader.partition_rows(partition, s.COLUMNS, snapshot=snapshot):
+            reader = self.reader.observed(tell)
+            for rows in reader.partition_rows(partition, s.COLUMNS, snapshot=snapshot):
                 rows = rows.filter(pl.col(s.DELETED_AT).is_null() | (pl.col(s.DELETED_AT) > limit))
                 staging.write(rows)
                 after += len(rows)
@@ -245,6 +250,19 @@ class StatementStore:
 
     def _tag_partition(self, partition: Partition, event: str, when: datetime) -> None:
         self._tags.set(layout.partition_tag(partition.shard, partition.bucket, partition.origin, event), when)
+
+
+@dataclass(frozen=True)
+class _Shifted:
+    """Tells of one partition's rows as part of all: those of the partitions before it count as done."""
+
+    progress: Callable[[int, int], None] | None
+    before: int
+    total: int
+
+    def __call__(self, done: int, _: int) -> None:
+        if self.progress is not None:
+            self.progress(self.before + done, self.total)
 
 
 class Revival:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lakehouse_assets.statements import ranges, stage
+from lakehouse_assets.statements import ranges, stage, store
 from lakehouse_assets.statements import schema as s
 from lakehouse_assets.statements.canonical import canonical_rows
 from lakehouse_assets.statements.footers import Footers
@@ -33,7 +33,8 @@ def small_pieces():
     """Cuts everywhere: a few rows are read, grouped and sorted at once."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stage, "ROW_GROUP", 4)
-        patch.setattr(ranges, "RUN_ROWS", 12)
+        patch.setattr(store, "RANGE_ROWS", 12)
+        patch.setattr(store, "ROW_BYTES", 1 << 30)
         patch.setattr(ranges, "_WIDE", 8)
         patch.setattr(ranges.plan, "__defaults__", (6,))
         yield
@@ -268,7 +269,9 @@ def test_a_large_file_in_an_object_store_is_sorted_in_runs_too(tmp_path):
     with folder.writer("part.parquet") as sink:
         pl.DataFrame({s.ENTITY_ID: ids, s.ID: ids}).write_parquet(sink)
     file = DataFile("part.parquet", Partition("0", "thing", "x"), len(ids), 0, None, None, 0)
-    with ranges.open_parts(folder, [file], Footers(folder), str(tmp_path)) as parts:
+    with ranges.open_parts(
+        folder, [file], Footers(folder), temp_directory=str(tmp_path), run_rows=12
+    ) as parts:
         assert len(parts) == 9
         found = [frame for wanted in ranges.plan(parts) for frame in [ranges.read(wanted, [s.ENTITY_ID])]]
     assert sorted(pl.concat(found)[s.ENTITY_ID]) == sorted(ids)

@@ -11,7 +11,11 @@ def test_the_model_is_that_of_followthemoney():
     assert sorted(found.schemata) == sorted(model.schemata)
     for name, schema in found.schemata.items():
         theirs = model.get(name)
-        assert (schema.label, schema.plural, schema.abstract) == (theirs.label, theirs.plural, theirs.abstract)
+        assert (schema.label, schema.plural, schema.abstract) == (
+            theirs.label,
+            theirs.plural,
+            theirs.abstract,
+        )
         assert list(schema.caption) == list(theirs.caption)
         assert {other for other in model.schemata if schema.is_a(other)} == {
             other for other in model.schemata if theirs.is_a(other)

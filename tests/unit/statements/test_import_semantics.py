@@ -152,7 +152,9 @@ def test_values_of_unknown_and_stub_properties_are_left_out_and_counted(acme):
 
 
 def test_values_that_cleaning_rejects_are_counted_by_property_and_the_entity_lands(acme):
-    data = person("p1", name=["Jane"], nationality=["Atlantis", "Nowhereland", "de"], birthDate=["soon"], email=["x"])
+    data = person(
+        "p1", name=["Jane"], nationality=["Atlantis", "Nowhereland", "de"], birthDate=["soon"], email=["x"]
+    )
     job = import_lines(acme, data)
     assert values_of(acme) == [("p1", "name", "Jane"), ("p1", "nationality", "de")]
     assert job.rejected == {"Person.birthDate": 1, "Person.email": 1, "Person.nationality": 2}
@@ -426,7 +428,9 @@ class TestManyLines:
         ]
         return [data | {"last_seen": "2020", "first_seen": "2019"} for data in found]
 
-    @pytest.mark.parametrize(("run", "block"), [(1, 1), (20_000, 2_000), (20_000, 1 << 30), (1 << 30, 30_000)])
+    @pytest.mark.parametrize(
+        ("run", "block"), [(1, 1), (20_000, 2_000), (20_000, 1 << 30), (1 << 30, 30_000)]
+    )
     def test_sorting_in_runs_gives_the_same_table_as_in_memory(
         self, tmp_path, monkeypatch, lines, run, block
     ):
