@@ -165,13 +165,14 @@ def _guessed(names: "pl.Series") -> "pl.Series":
 
 @cache
 def _type_of(suffix: str) -> str:
-    from followthemoney.types import registry
+    # followthemoney cleans types with it; the whole of followthemoney takes a second to load
+    from rigour.mime import DEFAULT, normalize_mimetype
 
     # the types that Python knows itself: those of the system differ from machine to machine
     guess, encoding = mimetypes.MimeTypes().guess_type(f"file{suffix}")
     if encoding == "gzip":
         guess = "application/gzip"
-    return registry.mimetype.clean(guess) or _UNKNOWN_TYPE if guess else _UNKNOWN_TYPE
+    return normalize_mimetype(guess) if guess else DEFAULT
 
 
 def _address(prefix: str) -> "pl.Expr":

@@ -1,8 +1,8 @@
 """
 Cleaning values with followthemoney, each distinct one once.
 
-Most values are already clean. Which ones, of the types whose cleaning only tidies text, is decided for whole columns
-by a pattern that says yes only where followthemoney would change nothing; everything else goes through it.
+Most values are already clean. Which ones is decided for whole columns by patterns that say yes only where
+followthemoney would change nothing; everything else goes through it.
 """
 
 from typing import TYPE_CHECKING
@@ -32,7 +32,18 @@ _PLAIN: dict[str, str | None] = {
     "name": r"  ",
     "address": r"(?i)  |;|<br|esq[.,]|, ?[,.]",
 }
-_ENTITY = r"^[0-9a-zA-Z]([0-9a-zA-Z.\-]*[0-9a-zA-Z])?$"
+
+# values of the other types that are surely clean; narrower than what followthemoney leaves alone
+_LABEL = r"[a-z0-9](?:-?[a-z0-9]){0,20}"
+_HOST = rf"(?:{_LABEL}\.){{1,4}}[a-z]{{2,20}}"
+_URL_TEXT = r"[A-Za-z0-9._~%+=&,:@!$()*/\-]"
+_CLEAN = {
+    "entity": r"^[0-9a-zA-Z]([0-9a-zA-Z.\-]*[0-9a-zA-Z])?$",
+    "date": r"^[12][0-9]{3}(?:-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|1[0-9]|2[0-8]))?"
+    r"|-(?:0[13-9]|1[0-2])-(?:29|30)|-(?:0[13578]|1[02])-31)?$",
+    "url": rf"^https?://{_HOST}/{_URL_TEXT}*(?:\?{_URL_TEXT}+)?(?:#{_URL_TEXT}+)?$",
+    "email": rf"^[A-Za-z0-9._%+\-]{{1,64}}@{_HOST}$",
+}
 
 
 class ValueCleaner:
@@ -114,8 +125,8 @@ def _unchanged(kind: str, values: "pl.Series") -> "pl.Series":
     """Values that cleaning is sure to leave as they are."""
     import polars as pl
 
-    if kind == "entity":
-        return values.str.contains(_ENTITY)
+    if kind in _CLEAN:
+        return values.str.contains(_CLEAN[kind])
     if kind not in _PLAIN:
         return pl.repeat(False, len(values), dtype=pl.Boolean, eager=True)
     tidy = values.str.contains(_TIDY) & ~values.str.contains(_ODD)

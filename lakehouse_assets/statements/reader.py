@@ -22,6 +22,7 @@ from lakehouse_assets.statements.ranges import (
     read,
     select,
 )
+from lakehouse_assets.statements.settled import Settled, chosen, numbered
 from lakehouse_assets.statements.table import DataFile, Partition, Snapshot, StatementTable
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class Reader:
         self._temp_directory = temp_directory
         self._run_rows = run_rows
         self._shared: tuple[tuple[str, int], list[str]] | None = None
+        self._settled: dict[tuple[str, int], Settled] = {}
         self._observer: Observer | None = None
 
     def observed(self, observer: "Observer") -> "Reader":
@@ -141,7 +143,7 @@ class Reader:
         snapshot = snapshot or self.table.snapshot()
         files = snapshot.of(partition) if snapshot else []
         tick = self._ticker(files)
-        yield from self._ranges(files, columns, tick, clean=False, tombstones=True, keep=True)
+        yield from self._ranges(files, columns, tick, Settled(), clean=False, tombstones=True, keep=True)
 
     def raw_rows(self, partition: Partition, columns: Sequence[str]) -> "Iterator[pl.DataFrame]":
         """Every row of one partition as it lies there, by ranges of entity ids."""
@@ -207,20 +209,29 @@ class Reader:
     ) -> "Iterator[pl.DataFrame]":
         by_bucket = _by_bucket(snapshot, buckets, origins)
         tick = self._ticker([file for files in by_bucket.values() for file in files])
+        settled = self._settled_at(snapshot)
         for files in by_bucket.values():
             clean = all(
                 self._state(snapshot, partition).canonical for partition in {file.partition for file in files}
             )
             tombstones = any(file.tombstones != 0 for file in files)
             yield from self._ranges(
-                files, columns, tick, clean=clean, tombstones=tombstones, keep=keep_deleted
+                files, columns, tick, settled, clean=clean, tombstones=tombstones, keep=keep_deleted
             )
+
+    def _settled_at(self, snapshot: Snapshot) -> Settled:
+        """What is known about the rows of a version; that of another is forgotten."""
+        at = (snapshot.table_id, snapshot.version)
+        if at not in self._settled:
+            self._settled.clear()
+        return self._settled.setdefault(at, Settled())
 
     def _ranges(
         self,
         files: Sequence[DataFile],
         columns: Sequence[str],
         tick: Callable[[Range], None],
+        settled: Settled,
         *,
         clean: bool,
         tombstones: bool,
@@ -228,7 +239,10 @@ class Reader:
     ) -> "Iterator[pl.DataFrame]":
         with self._open(files) as parts:
             for wanted in plan(parts):
-                rows = _canonical(wanted, columns, clean=clean, tombstones=tombstones, keep=keep)
+                if clean:
+                    rows = _clean(wanted, columns, keep=keep or not tombstones)
+                else:
+                    rows = _compared(wanted, columns, settled, keep=keep)
                 tick(wanted)
                 if len(rows):
                     yield rows
@@ -266,21 +280,27 @@ class Reader:
         )
 
 
-def _canonical(
-    wanted: Range, columns: Sequence[str], *, clean: bool, tombstones: bool, keep: bool
-) -> "pl.DataFrame":
-    """The rows of a range that count; only as much is read and compared as is needed for that."""
+def _clean(wanted: Range, columns: Sequence[str], *, keep: bool) -> "pl.DataFrame":
+    """The rows of a range that is canonical as it lies; with all their columns only where they must be sorted."""
     import polars as pl
 
-    if clean and wanted.in_order and (keep or not tombstones):
+    if keep and wanted.in_order:
         return read(wanted, columns)
     rows = read(wanted, _needed(columns))
-    if not clean:
-        rows = canonical_rows(rows, keep_deleted=keep, in_order=wanted.in_order)
-        return rows.select(columns)
     if not keep:
         rows = rows.filter(pl.col(s.DELETED_AT).is_null())
     return (rows if wanted.in_order else sort_rows(rows)).select(columns)
+
+
+def _compared(wanted: Range, columns: Sequence[str], settled: Settled, *, keep: bool) -> "pl.DataFrame":
+    """The rows of a range that count, by comparing them; once for all columns that are asked for later."""
+    known = settled.find(wanted, keep=keep)
+    if known is not None:
+        return chosen(read(wanted, columns), known)
+    rows = numbered(read(wanted, _needed(columns)))
+    rows = canonical_rows(rows, keep_deleted=keep, in_order=wanted.in_order)
+    settled.remember(wanted, rows, keep=keep)
+    return rows.select(columns)
 
 
 def _needed(columns: Sequence[str]) -> list[str]:
