@@ -34,7 +34,7 @@ def main() -> int:
     # Dagster says of itself which of its parts are new
     warnings.simplefilter("ignore")
     from lakehouse_assets.defs.instance import open_instance
-    from lakehouse_assets.defs.runs import run_make
+    from lakehouse_assets.defs.runs import run_checks, run_make
 
     lake = Lake(LAKE)
     for name, config in DATASETS.items():
@@ -51,6 +51,9 @@ def main() -> int:
         for made in run_make(lake, instance, files=files):
             print(f"run {made.run_id[:8]}  {made.dataset or 'catalogue':<15} {made.error or 'ok'}")
             failed += not made.success
+        checked = run_checks(lake, instance)
+        print(f"run {checked.run_id[:8]}  checks          {checked.error or 'ok'}")
+        failed += not checked.success
     for name in DATASETS:
         print(f"\n{name}")
         describe(lake, name)

@@ -101,6 +101,11 @@ def compressed(path: str, compression: str | None) -> str:
     return f"{path}.{compression}" if compression else path
 
 
+def forms(path: str) -> list[str]:
+    """All files that an export can be, compressed or not."""
+    return [compressed(path, compression) for compression in (None, "gz", "zst")]
+
+
 def tag(key: str) -> str:
     """The file of a tag."""
     return f"{TAGS}/{key}"

@@ -62,6 +62,12 @@ def run_make(
     )
 
 
+def run_checks(lake: Lake, instance: dg.DagsterInstance) -> Made:
+    """Run all checks of all datasets and of the catalogue, as a run that the instance remembers."""
+    check = build_definitions(lake.uri).resolve_job_def(_NAMING.name(jobs.CHECK))
+    return _made(None, check.execute_in_process({"loggers": _QUIET}, instance=instance, raise_on_error=False))
+
+
 def _config(files: Sequence[str | Path], *, force: bool) -> dict[str, object]:
     ops: dict[str, object] = {_NAMING.op(artifact.asset): {"config": {"force": force}} for artifact in FILES}
     ops[_NAMING.op(STATEMENTS)] = {"config": {"files": [str(Path(file).resolve()) for file in files]}}

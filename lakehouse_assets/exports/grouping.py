@@ -27,7 +27,7 @@ def entity_frames(reader: Reader, columns: Sequence[str]) -> "Iterator[pl.DataFr
     """
     Frames of rows with all rows of an entity together, each entity once: at the place of its first bucket.
 
-    Few entities have rows in several buckets; those are looked up one by one.
+    Few entities have rows in several buckets; where there are some, the same ids are read in the other buckets, too.
     """
     import polars as pl
 
@@ -50,8 +50,9 @@ def _gathered(reader: Reader, rows: "pl.DataFrame", columns: Sequence[str]) -> "
     """All rows, wherever they lie, of those entities whose first bucket this is."""
     import polars as pl
 
-    ids = rows[s.ENTITY_ID].unique().to_list()
-    found = reader.entities(ids, list(dict.fromkeys([*columns, s.ENTITY_ID, s.BUCKET])))
+    ids = rows[s.ENTITY_ID].unique().sort()
+    found = reader.between(ids[0], ids[-1], list(dict.fromkeys([*columns, s.ENTITY_ID, s.BUCKET])))
+    found = found.filter(pl.col(s.ENTITY_ID).is_in(ids.implode()))
     first = pl.col(s.BUCKET).min().over(s.ENTITY_ID)
     return found.filter(first == rows[s.BUCKET][0]).select(columns)
 

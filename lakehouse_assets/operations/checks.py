@@ -132,9 +132,7 @@ def _wrong_resources(parts: Repositories, path: str) -> list[str]:
     """The resources that an index lists and that are absent, or have another checksum."""
     files = {}
     for target in (target for export in EXPORTS.values() for target in export.targets):
-        for compression in (None, "gz", "zst"):
-            file = layout.compressed(target, compression)
-            files[file.rpartition("/")[2]] = file
+        files.update({file.rpartition("/")[2]: file for file in layout.forms(target)})
     wrong = []
     for resource in json.loads(parts.location.read(path)).get("resources", []):
         file = files.get(resource["name"], resource["name"])

@@ -128,6 +128,7 @@ class ExportOperation(DatasetJobOperation[DJ]):
                 self.parts.records.put(result.key, written)
                 if result.key != export.target:
                     self.tags.set(result.key, began)
+                self._remove_other_forms(result.key, result.path)
         main = results[0]
         job.rows, job.bytes, job.digest, job.path = main.rows, main.bytes, main.digest, main.path
         job.notes = dict(main.notes)
@@ -141,6 +142,12 @@ class ExportOperation(DatasetJobOperation[DJ]):
             and self.parts.location.exists(layout.INDEX)
         ):
             self._update_index()
+
+    def _remove_other_forms(self, key: str, path: str) -> None:
+        """The file as it was compressed before would be taken for the export, and never be made again."""
+        for other in layout.forms(key):
+            if other != path and self.parts.location.delete(other):
+                log.info("removed %s: %s took its place", self.parts.location.url(other), path)
 
     def _progress(self, run: JobRun[DJ], done: int, total: int) -> None:
         run.progress(done, total - done)

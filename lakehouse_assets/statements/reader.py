@@ -123,6 +123,18 @@ class Reader:
             if len(rows):
                 yield canonical_rows(rows)
 
+    def between(self, first: str, last: str, columns: Sequence[str]) -> "pl.DataFrame":
+        """The rows that count of all entities with ids from `first` to `last`: bucket by bucket, each sorted."""
+        import polars as pl
+
+        types = s.frame_schema()
+        frames = [pl.DataFrame(schema={name: types[name] for name in columns})]
+        snapshot = self.table.snapshot()
+        for files in _by_bucket(snapshot, None, None).values() if snapshot else ():
+            rows = self._between(files, first, last, _needed(columns))
+            frames.append(canonical_rows(rows).select(columns))
+        return pl.concat(frames)
+
     def tombstones(self, snapshot: Snapshot, first: str, last: str) -> "pl.DataFrame":
         """The tombstones that hide something now, of entities from `first` to `last`."""
         import polars as pl

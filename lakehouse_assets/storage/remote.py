@@ -47,8 +47,9 @@ class RemoteFiles:
         try:
             # listings must show what other programs write
             return fsspec.filesystem(self._protocol, use_listings_cache=False, **options)
-        except (ValueError, ImportError) as exc:
-            msg = f"{self.url('')}: {exc}"
+        except (ValueError, ImportError, TypeError) as exc:
+            # in turn: no such protocol, its package is missing, it needs options that an address cannot give
+            msg = f"{self.url('')} cannot be opened: {exc}; a lake lies in a folder or on S3"
             raise InvalidData(msg) from exc
 
     def path(self, key: str) -> str:

@@ -53,6 +53,16 @@ def test_checks_of_a_made_dataset_pass(acme: Lakehouse) -> None:
     assert acme("check", "-d", "acme", "--strict").code == 0
 
 
+def test_without_a_dataset_the_catalogue_is_checked_too(acme: Lakehouse, folder: Path) -> None:
+    acme("make", "--all")
+    assert acme("check", "--strict").code == 0
+    (folder / "data" / "index.json").write_text("{}")
+    found = acme("check", "--json").json["checks"][-1]
+    assert (found["dataset"], found["asset"], found["passed"]) == ("", "catalog_index", False)
+    assert acme("check", "--strict").code == 1
+    assert acme("check", "-d", "acme", "--strict").code == 0
+
+
 def test_a_stale_export_is_a_warning_that_strict_makes_a_failure(acme: Lakehouse) -> None:
     acme("make", "-d", "acme")
     acme("delete", "-d", "acme", "c1")

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from lakehouse_assets.defs.runs import run_make
+from lakehouse_assets.defs.runs import run_checks, run_make
 from lakehouse_assets.lake import Dataset, Lake
 from tests.defs.conftest import people
 from tests.factories import write_lines
@@ -32,6 +32,20 @@ def test_a_dataset_that_fails_says_why_and_stops_no_other(
     assert "nowhere.json" in (first.error or "")
     assert second.success
     assert catalog.success
+
+
+def test_all_checks_of_a_lake_in_one_run(acme: Dataset, lake: Lake, instance: dg.DagsterInstance) -> None:
+    list(run_make(lake, instance))
+    run = run_checks(lake, instance)
+    assert run.success
+    found = [
+        record.event_log_entry.dagster_event.asset_check_evaluation_data
+        for record in instance.get_records_for_run(run.run_id).records
+        if record.event_log_entry.dagster_event.event_type_value == "ASSET_CHECK_EVALUATION"
+    ]
+    assert {check.check_name for check in found} == {"is_latest", "intact", "reconciles", "canonical"}
+    assert {check.partition for check in found} == {"acme", None}
+    assert all(check.passed for check in found)
 
 
 def test_the_terminal_stays_quiet(acme: Dataset, lake: Lake, instance: dg.DagsterInstance, capfd) -> None:

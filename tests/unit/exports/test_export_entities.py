@@ -11,6 +11,7 @@ import pytest
 
 from lakehouse_assets.exports.entities import render_entities
 from lakehouse_assets.exports.entities_json import EntitiesJson
+from lakehouse_assets.statements import ranges, stage
 from lakehouse_assets.statements import schema as s
 from tests.unit.exports.tables import DATASET, FIRST, LAST, base, frame, make_view, people, row
 
@@ -234,3 +235,18 @@ def test_any_value_is_written_as_json_has_it(value):
     [line] = render_entities(frame([row("p1", "name", value)]), DATASET).lines
     assert json.loads(line)["properties"] == {"name": [value]}
     assert json.dumps(value, ensure_ascii=False) in line
+
+
+def test_many_entities_in_two_buckets_are_each_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(ranges.plan, "__defaults__", (5,))
+    monkeypatch.setattr(stage, "ROW_GROUP", 3)
+    rows = [row(f"x{number:02}", "fileName", f"{number}.txt", "Document") for number in range(40)]
+    rows += [row(f"x{number:02}", "name", f"X {number}", "Person") for number in range(0, 40, 2)]
+    [result] = EntitiesJson().write(view := make_view(tmp_path, rows))
+    found = {entity["id"]: entity["properties"] for entity in entities_of(view)}
+    assert result.rows == len(found) == 40
+    for number in range(40):
+        expected = {"fileName": [f"{number}.txt"]}
+        if number % 2 == 0:
+            expected["name"] = [f"X {number}"]
+        assert found[f"x{number:02}"] == expected

@@ -154,6 +154,21 @@ def test_a_change_of_the_compression_makes_stale_what_follows_it(acme):
     assert fresh(acme) == NAMES
 
 
+def test_only_the_file_in_the_wanted_compression_stays(acme):
+    def files():
+        return [name for name in os.listdir(acme.location.path / "exports") if "statements" in name]
+
+    assert files() == ["statements.csv"]
+    for compression in ("gz", "zst", "gz"):
+        acme.configure(compression=compression)
+        acme.make()
+        name = f"statements.csv.{compression}"
+        assert files() == [name]
+        assert name in [
+            resource["name"] for resource in json.loads(acme.location.read("index.json"))["resources"]
+        ]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_file_that_is_gone_is_made_again(acme, name):
     path = acme.freshness(name).path

@@ -220,9 +220,13 @@ def test_temp_files_of_the_dead_are_swept_when_they_are_old(tmp_path: Path) -> N
     assert not left.exists()
 
 
+# fsspec's own destructor trips over what it could not open
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_an_unknown_kind_of_storage_is_named() -> None:
-    with pytest.raises(InvalidData, match="nope"):
+    with pytest.raises(InvalidData, match="nope://a/b cannot be opened"):
         Location("nope://a/b").exists("c")
+    with pytest.raises(InvalidData, match=r"ftp://a/b cannot be opened.*folder or on S3"):
+        Location("ftp://a/b").exists("c")
 
 
 def test_a_local_lake_loads_no_heavy_package() -> None:
