@@ -28,11 +28,9 @@ COPY (
 
 
 def main() -> None:
-    """Run the command line; `--startup` ends after the import of DuckDB."""
+    """Run the command line."""
     import duckdb
 
-    if sys.argv[1:] == ["--startup"]:
-        return
     source, output = sys.argv[1:]
     query = QUERY.replace("$input", f"'{source}'").replace("{output}", output)
     duckdb.connect(config={"preserve_insertion_order": "false"}).execute(query)

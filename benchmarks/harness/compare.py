@@ -24,7 +24,9 @@ class Measured:
 
     program: str
     cpu: float
-    """Median CPU seconds less the program's start-up."""
+    """Median CPU seconds less `start`."""
+    start: float
+    """Median CPU seconds of the same commands on a lake of one entity."""
     cpu_with_start: float
     rss: int
     runs: tuple[Cost, ...]
@@ -43,17 +45,6 @@ class Comparison:
     failed: str | None = None
 
 
-def startups(programs: Sequence[Program], *, repeat: int, work: Path) -> dict[str, Cost]:
-    """Median costs of starting each program; a run before the counted ones fills caches."""
-    runs: dict[str, list[Cost]] = {program.name: [] for program in programs}
-    for turn in range(repeat + 1):
-        for program in programs:
-            cost, _ = run(program.startup(), env=program.env(), cwd=work)
-            if turn:
-                runs[program.name].append(cost)
-    return {name: middle(costs) for name, costs in runs.items()}
-
-
 def _steps(program: Program, row: Row | MemoryRow) -> tuple[Step, ...]:
     """The steps of a row; the floor does its one piece of work once."""
     return row.steps[:1] if isinstance(program, Floor) else row.steps
@@ -62,32 +53,32 @@ def _steps(program: Program, row: Row | MemoryRow) -> tuple[Step, ...]:
 def _once(program: Program, row: Row | MemoryRow, lakes: Lakes) -> Cost:
     lake = lakes.copy(program, row.state)
     cost = execute(program, _steps(program, row), lake=lake, inputs=lakes.inputs, work=lakes.work)
-    log.info("%s: %s: %.2f CPU s, %.0f MB", row.title, program.name, cost.cpu, cost.rss / 1e6)
+    name = f"{row.title}, {lakes.inputs.dated.name}: {program.name}"
+    log.info("%s: %.2f CPU s, %.0f MB", name, cost.cpu, cost.rss / 1e6)
     return cost
 
 
-def _less_start(program: Program, row: Row, costs: Sequence[Cost], start: Cost) -> Measured:
-    cost = middle(costs)
-    cpu = cost.cpu - len(_steps(program, row)) * start.cpu
-    return Measured(program.name, cpu, cost.cpu, cost.rss, tuple(costs))
+def _less_start(program: Program, costs: Sequence[Cost], starts: Sequence[Cost]) -> Measured:
+    cost, start = middle(costs), middle(starts)
+    return Measured(program.name, cost.cpu - start.cpu, start.cpu, cost.cpu, cost.rss, tuple(costs))
 
 
-def compare(
-    row: Row, programs: Sequence[Program], lakes: Lakes, *, repeat: int, starts: dict[str, Cost]
-) -> Comparison:
-    """Measure one row, the programs in turn."""
+def compare(row: Row, programs: Sequence[Program], lakes: Lakes, tiny: Lakes, *, repeat: int) -> Comparison:
+    """Measure one row, the programs in turn; `tiny` has the lakes of one entity."""
     runs: dict[str, list[Cost]] = {program.name: [] for program in programs}
+    starts: dict[str, list[Cost]] = {program.name: [] for program in programs}
     try:
-        for program in programs:
-            lakes.prepared(program, row.state)
+        for size in (lakes, tiny):
+            for program in programs:
+                size.prepared(program, row.state)
         for _ in range(repeat):
             for program in programs:
+                starts[program.name].append(_once(program, row, tiny))
                 runs[program.name].append(_once(program, row, lakes))
     except CommandFailed as error:
         return Comparison(row.title, row.wanted, {}, failed=str(error))
     measured = {
-        program.name: _less_start(program, row, runs[program.name], starts[program.name])
-        for program in programs
+        program.name: _less_start(program, runs[program.name], starts[program.name]) for program in programs
     }
     if len(programs) < 2:
         return Comparison(row.title, row.wanted, measured)

@@ -59,9 +59,6 @@ class Program(Protocol):
     keeps_lakes: bool
     """Prepared lakes of an earlier run in the same work folder may be used."""
 
-    def startup(self) -> list[str]:
-        """The command whose costs are those of starting."""
-
     def create(self, lake: Path) -> list[str] | None:
         """The command that makes an empty dataset, if it needs one."""
 
@@ -106,7 +103,7 @@ class Ours:
         return {**_plain_env(), "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
 
     def startup(self) -> list[str]:
-        """Heavy packages are imported when needed: their import counts as work here."""
+        """The command that does nothing but start."""
         return [*self._cli(), "--help"]
 
     def create(self, lake: Path) -> list[str] | None:
@@ -160,10 +157,6 @@ class Peer:
                 (link / platform / file.name).symlink_to(file)
         return target
 
-    def startup(self) -> list[str]:
-        """It imports nearly all it needs for any command at once."""
-        return [str(self.prefix / "bin" / "ftm-lakehouse"), "--help"]
-
     def create(self, lake: Path) -> list[str] | None:
         """An import makes the dataset."""
         return None
@@ -199,10 +192,6 @@ class Floor:
     def env(self) -> dict[str, str]:
         """Nothing of its own."""
         return _plain_env()
-
-    def startup(self) -> list[str]:
-        """The import of DuckDB."""
-        return [*self._script(), "--startup"]
 
     def create(self, lake: Path) -> list[str] | None:
         """It has no datasets."""

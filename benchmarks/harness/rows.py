@@ -1,8 +1,7 @@
 """The rows of the tables: what each one runs, on a lake in which state, and what is wanted of it.
 
 Every program does the work of a row on a copy of its own lake, prepared with its own commands. Figures are
-CPU seconds less those of the program's own start (`--help`), once for each command of the row; the ratio with
-the start left in stands beside.
+CPU seconds less those of the same commands on a lake of one entity; the ratio with those left in stands beside.
 """
 
 from dataclasses import dataclass

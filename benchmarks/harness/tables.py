@@ -23,7 +23,7 @@ def comparisons(rows: Sequence[Comparison], *, ours: str, rival: str) -> str:
     against_peer = rival == "peer"
     head = ["", f"{ours}, CPU s", f"{rival}, CPU s"]
     head += ["times", "times, with start", "wanted", "reached"] if against_peer else ["of the floor"]
-    head += [f"{ours}, peak MB", f"{rival}, peak MB"]
+    head += [f"{ours}, start", f"{rival}, start", f"{ours}, peak MB", f"{rival}, peak MB"]
     lines = []
     for row in rows:
         if row.ratio is None or row.ratio_with_start is None:
@@ -34,9 +34,8 @@ def comparisons(rows: Sequence[Comparison], *, ours: str, rival: str) -> str:
         if against_peer:
             verdict = _verdict(row.ratio >= row.wanted)
             middle = [f"{row.ratio:.1f}", f"{row.ratio_with_start:.1f}", f"{row.wanted:g}", verdict]
-        lines.append(
-            [row.title, f"{a.cpu:.2f}", f"{b.cpu:.2f}", *middle, f"{a.rss / 1e6:.0f}", f"{b.rss / 1e6:.0f}"]
-        )
+        figures = [f"{a.start:.2f}", f"{b.start:.2f}", f"{a.rss / 1e6:.0f}", f"{b.rss / 1e6:.0f}"]
+        lines.append([row.title, f"{a.cpu:.2f}", f"{b.cpu:.2f}", *middle, *figures])
     return _table(head, lines)
 
 

@@ -112,4 +112,6 @@ def _plain(value: object) -> object:
 
 
 def _refused(exc: OSError) -> StorageError:
+    # what is left in the buffer is lost: Python would try again at its end, and exit with a code of its own
+    discard()
     return StorageError(f"cannot write the result: {exc.strerror or exc}")
