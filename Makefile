@@ -30,8 +30,8 @@ fmt: environment ## what ruff can put right by itself
 bench: environment ## the measurements
 	@$(BIN)/python benchmarks/run.py
 
-docs: environment ## the picture in the README, taken anew from the demo
-	@$(BIN)/python docs/picture.py
+docs: environment ## the reference, the tutorial's answers and the README's picture, made anew
+	@$(BIN)/python docs/reference.py && $(BIN)/python docs/consoles.py && $(BIN)/python docs/picture.py
 
 build: environment ## the wheel, in dist/
 	@$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

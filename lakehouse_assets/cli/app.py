@@ -55,21 +55,22 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _command(args: list[str], call: Call) -> int:
-    command = typer.main.get_command(_app())
+    command = typer.main.get_command(app())
     code = command.main(args, prog_name="lakehouse", standalone_mode=False, obj=call)
     return code if isinstance(code, int) else DONE
 
 
-def _app() -> typer.Typer:
-    app = typer.Typer(
+def app() -> typer.Typer:
+    """The command with all its verbs."""
+    made = typer.Typer(
         help="A FollowTheMoney data lakehouse: datasets of statements, and what is published of them.",
         epilog="Example: lakehouse import -d eu_list people.ftm.json",
         no_args_is_help=True,
     )
-    app.callback()(with_shared_options(_global_options))
+    made.callback()(with_shared_options(_global_options))
     for module in _VERBS:
-        app.add_typer(module.verbs)
-    return app
+        made.add_typer(module.verbs)
+    return made
 
 
 def _print_version(wanted: bool) -> None:

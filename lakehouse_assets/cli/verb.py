@@ -15,6 +15,9 @@ Verb = Callable[Concatenate[Call, P], int | None]
 """Does the work of a verb; gives the exit code, None for 0."""
 
 _SHARED = list(inspect.signature(Call.take).parameters.values())[1:]
+SHARED_OPTIONS = frozenset(option.name for option in _SHARED)
+"""The names of the options that every verb takes."""
+
 _CONTEXT = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
 
 
