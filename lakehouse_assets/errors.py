@@ -7,10 +7,13 @@ LakehouseError
 ├── Conflict
 │   └── LeaseLost
 ├── Locked
+├── AssertionFailed
 └── StorageError  (also an OSError)
 
 Catch `LakehouseError` to catch them all; each message ends with what to do next.
 """
+
+from collections.abc import Sequence
 
 
 class LakehouseError(Exception):
@@ -44,6 +47,18 @@ class Locked(LakehouseError):
         super().__init__(message)
         self.holder = holder
         self.age_seconds = age_seconds
+
+
+class AssertionFailed(LakehouseError):
+    """
+    The statements are not what pipeline.yml asserts, so nothing was published.
+
+    `failures` has a sentence with both numbers for each assertion that does not hold.
+    """
+
+    def __init__(self, message: str, *, failures: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.failures = tuple(failures)
 
 
 class StorageError(LakehouseError, OSError):

@@ -70,6 +70,9 @@ TAG_FALLBACKS = {
 # the last version of the table that changed its content, for when the log that tells it is gone
 TABLE_CONTENT = f"{TAGS}/statements/content_version"
 
+# what the assertions of pipeline.yml last came to
+ASSERTIONS = f"{TAGS}/statements/assertions"
+
 # the lake's own files; the folder cannot be a dataset, its name is not valid for one
 LAKE_INDEX = INDEX
 LAKE_PRIVATE = ".lakehouse"

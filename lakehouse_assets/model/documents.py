@@ -106,7 +106,8 @@ def _explain(exc: ValidationError, data: bytes, place: str) -> str:
             where += f", line {line}"
         # what a validator of ours says comes with pydantic's prefix
         reason = error["msg"].removeprefix("Value error, ")
-        name = ".".join(str(part) for part in error["loc"])
+        # a name that cannot be used: pydantic adds `[key]` to it
+        name = ".".join(str(part) for part in error["loc"] if part != "[key]")
         lines.append(f"{where}: {name}: {reason}" if name else f"{where}: {reason}")
     return "\n".join(lines)
 
@@ -116,17 +117,19 @@ def _line(data: bytes, loc: tuple[int | str, ...]) -> int | None:
     node = yaml.compose(data, Loader=_Loader)
     if node is None:
         return None
+    name = node
     for part in loc:
         child = _child(node, part)
         if child is None:
             break
-        node = child
-    return int(node.start_mark.line) + 1
+        name, node = child
+    return int(name.start_mark.line) + 1
 
 
-def _child(node: yaml.Node, part: int | str) -> yaml.Node | None:
+def _child(node: yaml.Node, part: int | str) -> tuple[yaml.Node, yaml.Node] | None:
+    """A part of a mapping with its name, or of a list, where it is its own."""
     if isinstance(node, yaml.MappingNode):
-        return next((value for key, value in node.value if key.value == str(part)), None)
+        return next(((key, value) for key, value in node.value if key.value == str(part)), None)
     if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-        return cast(yaml.Node, node.value[part])
+        return node.value[part], node.value[part]
     return None

@@ -1,16 +1,29 @@
 """The pipeline.yml of a dataset: what to crawl, when to work, what must hold before anything is published."""
 
 import re
+from collections.abc import Iterable
 from datetime import timedelta
+from difflib import get_close_matches
 from typing import Annotated, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 from lakehouse_assets.model.crawl import HandleExistingMode
 from lakehouse_assets.model.documents import load_yaml, to_yaml
 from lakehouse_assets.model.fields import Filled
+from lakehouse_assets.model.ftm import ftm_model
 
 OFF = "off"
+
+_MOST_NAMED = 5
 
 _CRON_FIELD = r"[\d*/,\-A-Za-z#?]+"
 _CRON = re.compile(
@@ -92,6 +105,45 @@ class Bounds(_Closed):
         return self
 
 
+def _schema(name: str) -> str:
+    schema = ftm_model().schemata.get(name)
+    if schema is None:
+        raise ValueError(_unknown("schema", name, ftm_model().schemata))
+    if schema.abstract:
+        below = [
+            other.name for other in ftm_model().schemata.values() if other.is_a(name) and not other.abstract
+        ]
+        msg = f"no entity is just a {name}; name what it is: {', '.join(sorted(below)[:_MOST_NAMED])} ..."
+        raise ValueError(msg)
+    return name
+
+
+def _property(name: str) -> str:
+    schema, dot, prop = name.partition(".")
+    if not dot:
+        msg = f"{name!r} is no property; write Schema.property, like Person.name"
+        raise ValueError(msg)
+    known = [known.name for known in ftm_model().schemata[_schema(schema)].properties]
+    if prop not in known:
+        raise ValueError(_unknown(f"property of {schema} with values", prop, known))
+    return name
+
+
+def _unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    near = get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"no {kind} is called {name!r}" + (f"; did you mean {near[0]}?" if near else "")
+
+
+SchemaName = Annotated[str, AfterValidator(_schema)]
+"""A schema that entities can have."""
+
+PropertyName = Annotated[str, AfterValidator(_property)]
+"""A property as `Schema.property`."""
+
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+"""From 0, none of them, to 1, all of them."""
+
+
 class Assertions(_Closed):
     """
     What must hold of the statements before anything is exported.
@@ -100,18 +152,14 @@ class Assertions(_Closed):
     of a schema that have a property (`Person.name: 0.9`), `max_drop_percent` the greatest loss of entities.
     """
 
-    schemata: dict[Filled, Bounds] = Field(default={}, alias="schema")
-    filled: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
-    max_drop_percent: float | None = Field(default=None, ge=0, le=100)
+    schemata: dict[SchemaName, Bounds] = Field(default={}, alias="schema")
+    filled: dict[PropertyName, Share] = {}
+    max_drop_percent: float | None = Field(default=None, ge=0, le=100, allow_inf_nan=False)
 
-    @field_validator("filled")
-    @classmethod
-    def _names(cls, value: dict[str, float]) -> dict[str, float]:
-        for name in value:
-            if not re.fullmatch(r"\w+\.\w+", name):
-                msg = f"{name!r} is no property; write Schema.property, like Person.name"
-                raise ValueError(msg)
-        return value
+    def __bool__(self) -> bool:
+        """Whether anything is asserted at all."""
+        bounded = any(bounds != Bounds() for bounds in self.schemata.values())
+        return bounded or bool(self.filled) or self.max_drop_percent is not None
 
 
 class PipelineConfig(_Closed):

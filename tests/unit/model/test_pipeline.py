@@ -28,6 +28,21 @@ def test_a_full_pipeline_is_understood() -> None:
     assert config.assertions.filled == {"Person.name": 0.9}
 
 
+@pytest.mark.parametrize(
+    ("text", "anything"),
+    [
+        ("", False),
+        ("assertions: {}", False),
+        ("assertions: {schema: {Person: {}}}", False),
+        ("assertions: {schema: {Person: {max: 0}}}", True),
+        ("assertions: {filled: {Person.name: 0}}", True),
+        ("assertions: {max_drop_percent: 0}", True),
+    ],
+)
+def test_it_is_known_whether_anything_is_asserted(text: str, anything: bool) -> None:
+    assert bool(PipelineConfig.load(text.encode(), "acme/pipeline.yml").assertions) is anything
+
+
 def test_a_pipeline_comes_back_from_yaml_as_it_was() -> None:
     config = PipelineConfig.load(FULL, "acme/pipeline.yml")
     assert PipelineConfig.load(config.to_yaml(), "again") == config
@@ -51,8 +66,26 @@ def test_nothing_is_needed() -> None:
         ("assertions: {schema: {Person: {min: 5, max: 1}}}", "min is 5"),
         ("assertions: {filled: {Person: 0.5}}", "Schema.property"),
         ("assertions: {filled: {Person.name: 2}}", "less than or equal to 1"),
+        ("assertions: {filled: {Person.name: .nan}}", "finite"),
         ("assertions: {max_drop_percent: 101}", "less than or equal to 100"),
-        ("crawl: {", "not YAML"),
+        ("assertions: {max_drop_percent: -1}", "greater than or equal to 0"),
+        (
+            "assertions: {schema: {Person: {min: -1}}}",
+            "assertions.schema.Person.min: Input should be greater",
+        ),
+        ("assertions: {schema: {Person: {least: 1}}}", "assertions.schema.Person.least"),
+        (
+            "assertions:\n  schema:\n    Persn:\n      min: 1",
+            r"acme/pipeline.yml, line 3: assertions.schema.Persn: no schema is called 'Persn'; did you mean Person",
+        ),
+        ("assertions: {schema: {Thing: {min: 1}}}", "no entity is just a Thing"),
+        (
+            "assertions:\n  filled:\n    Person.name: 1\n    Person.jurisdicton: 1",
+            r"line 4: assertions.filled.Person.jurisdicton: no property of Person with values",
+        ),
+        ("assertions: {filled: {Ghost.name: 1}}", "no schema is called 'Ghost'"),
+        # it holds no values: they stand at the ownerships
+        ("assertions: {filled: {Person.ownershipOwner: 1}}", "no property of Person with values"),
     ],
 )
 def test_a_bad_pipeline_names_place_and_field(text: str, message: str) -> None:
