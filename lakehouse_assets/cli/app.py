@@ -18,13 +18,14 @@ from lakehouse_assets.cli import (
     output,
     reads,
     server,
+    versions,
 )
 from lakehouse_assets.cli.call import Call
 from lakehouse_assets.cli.codes import DONE, FAILED, INTERRUPTED
 from lakehouse_assets.cli.verb import with_shared_options
 from lakehouse_assets.errors import LakehouseError
 
-_VERBS = (datasets, imports, reads, changes, exports, maintenance, health, server)
+_VERBS = (datasets, imports, reads, versions, changes, exports, maintenance, health, server)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,7 +1,7 @@
 """Snapshots of small documents, taken when they change."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from lakehouse_assets import layout
 from lakehouse_assets.errors import NotFound
 from lakehouse_assets.model.documents import to_json, to_yaml
-from lakehouse_assets.model.times import now_utc, to_utc
+from lakehouse_assets.model.times import iso_z, now_utc, to_utc
 from lakehouse_assets.storage.location import Location
 from lakehouse_assets.storage.tags import Tags
 
@@ -29,6 +29,12 @@ class Versions:
     The versioned documents of a dataset.
 
     A write that changes nothing leaves no trace. Going back to an earlier content is a change.
+
+    Example:
+        >>> [version.at.year for version in dataset.versions.list("config.yml")]
+        [2025, 2026]
+        >>> dataset.versions.read("config.yml", datetime(2025, 12, 31))
+        b'name: acme'
     """
 
     def __init__(self, location: Location, tags: Tags) -> None:
@@ -58,16 +64,39 @@ class Versions:
         found = (version for version in self._all() if key in (None, version.key))
         return sorted(found, key=lambda version: (version.at, version.key))
 
+    def at(self, key: str, when: datetime) -> Version:
+        """The snapshot that was the newest at a time; NotFound names what there is instead."""
+        found = self.of(key)
+        earlier = [version for version in found if version.at <= to_utc(when)]
+        if not earlier:
+            url, first = self._location.url(key), iso_z(found[0].at)
+            msg = f"{url} has no version as early as {iso_z(when)}; the first is of {first}"
+            raise NotFound(msg)
+        return earlier[-1]
+
+    def of(self, key: str) -> Sequence[Version]:
+        """The snapshots of one document, the oldest first; NotFound when there are none."""
+        found = self.list()
+        keys = sorted({version.key for version in found})
+        if key not in keys:
+            has = f"there are versions of {', '.join(keys)}" if keys else "none has been taken yet"
+            msg = f"{self._location.url(key)} has no versions; {has}"
+            raise NotFound(msg)
+        return [version for version in found if version.key == key]
+
     def read(self, key: str, at: datetime) -> bytes:
-        """The document as it was in the snapshot of that time."""
-        data = self._location.read_or_none(layout.snapshot(key, at := to_utc(at)))
-        if data is not None:
-            return data
-        for version in self.list(key):
-            if version.at == at:
-                return self._location.read(version.path)
-        msg = f"{self._location.url(key)} has no version of {at.isoformat()}; `lakehouse versions` lists them"
-        raise NotFound(msg)
+        """The document as it was at a time; NotFound when it is younger than that."""
+        # the path of a snapshot says its time: who knows it need not look through all
+        data = self._location.read_or_none(layout.snapshot(key, to_utc(at)))
+        return self._location.read(self.at(key, at).path) if data is None else data
+
+    def size(self, version: Version) -> int:
+        """The bytes of a snapshot."""
+        size = self._location.size(version.path)
+        if size is None:
+            msg = f"{self._location.url(version.path)} is gone; `lakehouse versions` lists what is there"
+            raise NotFound(msg)
+        return size
 
     def _all(self) -> Iterator[Version]:
         for path in self._location.keys(layout.VERSIONS):

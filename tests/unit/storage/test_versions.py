@@ -1,5 +1,5 @@
 import hashlib
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -66,9 +66,43 @@ def test_older_layouts_are_read_and_odd_files_left_out(location: Location, versi
     assert versions.read("mappings/5a6a/mapping.yml", datetime(2025, 1, 3, 3, 4, 5, tzinfo=UTC)) == b"seed"
 
 
-def test_a_missing_version_is_named(versions: Versions) -> None:
-    with pytest.raises(NotFound, match="no version of 2026"):
+def test_a_document_is_read_as_it_was_at_a_time(versions: Versions) -> None:
+    for hours, data in enumerate([b"a", b"b", b"a"]):
+        versions.write("config.yml", data, at=NOON + timedelta(hours=hours))
+    minute = timedelta(minutes=1)
+    assert versions.read("config.yml", NOON) == b"a"
+    assert versions.read("config.yml", NOON + timedelta(hours=1) + minute) == b"b"
+    assert versions.read("config.yml", NOON + timedelta(hours=1)) == b"b"
+    assert versions.read("config.yml", NOON + timedelta(hours=1) - minute) == b"a"
+    assert versions.at("config.yml", NOON + timedelta(days=9)).at == NOON + timedelta(hours=2)
+    elsewhere = (NOON + timedelta(hours=1)).astimezone(timezone(timedelta(hours=5)))
+    assert versions.read("config.yml", elsewhere) == b"b"
+
+
+def test_what_is_younger_than_the_time_is_named_with_its_first_version(versions: Versions) -> None:
+    versions.write("config.yml", b"a", at=NOON)
+    with pytest.raises(NotFound, match=r"no version as early as 2026-11-20.*the first is of 2026-11-21"):
+        versions.read("config.yml", NOON - timedelta(days=1))
+
+
+def test_an_unknown_document_is_refused_with_those_that_there_are(versions: Versions) -> None:
+    with pytest.raises(NotFound, match="none has been taken yet"):
         versions.read("config.yml", NOON)
+    versions.write("config.yml", b"a", at=NOON)
+    versions.write("index.json", b"a", at=NOON)
+    with pytest.raises(
+        NotFound, match=r"index\.yml has no versions; there are versions of config\.yml, index\.json"
+    ):
+        versions.of("index.yml")
+
+
+def test_a_snapshot_knows_its_size(location: Location, versions: Versions) -> None:
+    versions.write("config.yml", b"abc", at=NOON)
+    [version] = versions.list()
+    assert versions.size(version) == 3
+    location.delete(version.path)
+    with pytest.raises(NotFound, match="is gone"):
+        versions.size(version)
 
 
 def test_a_model_is_written_as_its_path_says(location: Location, versions: Versions) -> None:
