@@ -2,7 +2,7 @@
 
     python benchmarks/run.py                          ours against the floor under an import
     python benchmarks/run.py --peer PREFIX            ours beside ftm-lakehouse 0.7.1 (see README.md)
-    python benchmarks/run.py --memory --startup       peak memory at two sizes, time to start
+    python benchmarks/run.py --growth --startup       memory and time at two sizes, time to start
     python benchmarks/run.py --rows csv --repeat 1    only rows whose title has `csv`
 
 Run it with the interpreter beside which `lakehouse` is installed, or name one by `--python`. A figure is
@@ -27,8 +27,6 @@ from harness.measure import CommandFailed
 from harness.programs import Floor, Inputs, Ours, Peer, Program
 from harness.rows import MEMORY_ROWS, ROWS
 
-LARGER = 5
-
 
 def make_inputs(work: Path, entities: int) -> Inputs:
     """The generated files of this size; those of an earlier run are used again."""
@@ -50,8 +48,10 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     cli.add_argument("--peer", type=Path, metavar="PREFIX", help="environment with ftm-lakehouse 0.7.1")
     cli.add_argument("--peer-only", action="store_true", help="measure the peer alone")
     cli.add_argument(
-        "--memory", action="store_true", help=f"instead: peak memory at --entities and {LARGER} times it"
+        "--growth", action="store_true", help="instead: memory and time at --entities and --larger times it"
     )
+    cli.add_argument("--larger", type=int, default=5, metavar="N", help="for --growth (default: 5)")
+    cli.add_argument("--datasets", type=int, default=1000, metavar="N", help="for --startup (default: 1000)")
     cli.add_argument("--startup", action="store_true", help="instead: time to start")
     cli.add_argument("--work", type=Path, help="folder for lakes, kept (default: a temporary one)")
     cli.add_argument("--json", type=Path, metavar="FILE", help="write every run's figures there, too")
@@ -99,24 +99,27 @@ def _compare(args: argparse.Namespace, work: Path) -> tuple[str, dict[str, objec
     return "\n\n".join(parts), found, passed
 
 
-def _memory(args: argparse.Namespace, work: Path) -> tuple[str, dict[str, object], bool]:
-    """Peak memory of ours at two sizes."""
+def _growth(args: argparse.Namespace, work: Path) -> tuple[str, dict[str, object], bool]:
+    """Memory and time of ours at two sizes."""
     ours = Ours(python=args.python.absolute())
-    sizes = (args.entities, args.entities * LARGER)
+    sizes = (args.entities, args.entities * args.larger)
     small, large = (Lakes(work, make_inputs(work, size)) for size in sizes)
     rows = [
-        compare.memory(row, ours, small, large, repeat=args.repeat)
+        compare.growth(row, ours, small, large, repeat=args.repeat, factor=args.larger)
         for row in MEMORY_ROWS
         if args.rows in row.title
     ]
-    parts = [tables.memories(rows, small=sizes[0], large=sizes[1])]
+    parts = [tables.growths(rows, small=sizes[0], large=sizes[1])]
     parts += [f"{row.title}: {row.failed}" for row in rows if row.failed]
-    return "\n\n".join(parts), {"memory": [compare.as_json(row) for row in rows]}, all(r.passed for r in rows)
+    return "\n\n".join(parts), {"growth": [compare.as_json(row) for row in rows]}, all(r.passed for r in rows)
 
 
 def _startup(args: argparse.Namespace, work: Path) -> tuple[str, dict[str, object], bool]:
-    """Wall seconds to start."""
-    rows = compare.startup_limits(Ours(python=args.python.absolute()), repeat=args.repeat, work=work)
+    """Wall seconds to start, and to find that nothing is to be done."""
+    ours = Ours(python=args.python.absolute())
+    rows = compare.startup_limits(ours, repeat=args.repeat, work=work)
+    small = Lakes(work, make_inputs(work, 100))
+    rows += compare.idle_limits(ours, small, repeat=args.repeat, datasets=args.datasets)
     parts = [tables.limits(rows), *(f"{row.title}: {row.note}" for row in rows if row.value is None)]
     return (
         "\n\n".join(parts),
@@ -129,7 +132,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line."""
     args = _parse(argv)
     logging.basicConfig(level=logging.INFO if args.verbose else logging.WARNING, format="%(message)s")
-    chosen = [part for part, on in ((_memory, args.memory), (_startup, args.startup)) if on] or [_compare]
+    chosen = [part for part, on in ((_growth, args.growth), (_startup, args.startup)) if on] or [_compare]
     machine = {"cpus": os.cpu_count(), "python": platform.python_version(), "system": platform.platform()}
     report: dict[str, object] = {"machine": machine, "entities": args.entities, "repeat": args.repeat}
     good = True

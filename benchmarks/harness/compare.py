@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.lakes import Lakes
 from harness.measure import CommandFailed, Cost, middle, run
-from harness.programs import DATASET, Floor, Ours, Program, Step, execute
+from harness.programs import DATASET, Floor, Make, Ours, Program, Step, execute
 from harness.rows import MemoryRow, Row
 
 log = logging.getLogger(__name__)
@@ -16,6 +16,10 @@ log = logging.getLogger(__name__)
 BY_ID_LIMIT_MS = 15.0
 BY_ID_PEER_MS = 255.0  # as measured once in the peer's own process; it is only run as a command here
 STARTUP_LIMITS = {"lakehouse --help": 0.7, "import lakehouse_assets.definitions": 3.0}
+FRESH_MAKE_LIMIT = 0.3
+STATUS_LIMIT = 60.0
+MOST_GROWTH = 1.3
+"""How many times faster than the data time may grow."""
 
 
 @dataclass(frozen=True)
@@ -138,40 +142,71 @@ def startup_limits(ours: Ours, *, repeat: int, work: Path) -> list[Limit]:
     return limits
 
 
+def idle_limits(ours: Ours, lakes: Lakes, *, repeat: int, datasets: int) -> list[Limit]:
+    """What it takes to find that nothing is to be done: a fresh make, and the status of many datasets."""
+    limits = []
+    title = "make of a fresh dataset, over --help"
+    try:
+        lake = lakes.prepared(ours, "made")
+        command = ours.command(Make(), lake, lakes.inputs)
+        makes = middle([run(command, env=ours.env(), cwd=lakes.work)[0] for _ in range(repeat)])
+        starts = middle([run(ours.startup(), env=ours.env(), cwd=lakes.work)[0] for _ in range(repeat)])
+        note = f"{makes.cpu:.2f} s CPU less {starts.cpu:.2f} s"
+        limits.append(Limit(title, makes.wall - starts.wall, FRESH_MAKE_LIMIT, "s", note))
+    except CommandFailed as error:
+        limits.append(Limit(title, None, FRESH_MAKE_LIMIT, "s", str(error)))
+    title = f"status of {datasets:,} datasets"
+    try:
+        cost, _ = run(ours.status(lakes.many(ours, datasets)), env=ours.env(), cwd=lakes.work)
+        limits.append(Limit(title, cost.wall, STATUS_LIMIT, "s", f"{cost.cpu:.2f} s CPU"))
+    except CommandFailed as error:
+        limits.append(Limit(title, None, STATUS_LIMIT, "s", str(error)))
+    return limits
+
+
 @dataclass(frozen=True)
-class Memory:
-    """Peak memory of one row at two sizes, in bytes."""
+class Growth:
+    """Costs of one row at two sizes: the median CPU seconds, and the largest peak memory."""
 
     title: str
     limit: float
-    small: int | None = None
-    large: int | None = None
+    """Gigabytes."""
+    factor: float
+    """How many times larger the large size is."""
+    small: Cost | None = None
+    large: Cost | None = None
     failed: str | None = None
 
     @property
-    def growth(self) -> float:
+    def memory(self) -> float:
         """By which share the peak grows from the small to the large size."""
-        return (self.large or 0) / (self.small or 1) - 1
+        return self.large.rss / self.small.rss - 1 if self.small and self.large else float("inf")
+
+    @property
+    def time(self) -> float:
+        """CPU seconds at the large size, as a multiple of what they would be if they grew as the data does."""
+        return self.large.cpu / self.small.cpu / self.factor if self.small and self.large else float("inf")
 
     @property
     def passed(self) -> bool:
-        """Within the limit at both sizes, and less than half more at the large one."""
+        """Within the limit at both sizes, less than half more at the large one, and time grows as the data."""
         if self.small is None or self.large is None:
             return False
-        return max(self.small, self.large) <= self.limit * 1e9 and self.growth < 0.5
+        fits = max(self.small.rss, self.large.rss) <= self.limit * 1e9
+        return fits and self.memory < 0.5 and self.time <= MOST_GROWTH
 
 
-def memory(row: MemoryRow, ours: Ours, small: Lakes, large: Lakes, *, repeat: int) -> Memory:
-    """Peak resident memory of one row at both sizes, the largest of all runs."""
+def growth(row: MemoryRow, ours: Ours, small: Lakes, large: Lakes, *, repeat: int, factor: float) -> Growth:
+    """What one row costs at both sizes."""
     try:
-        at_small = max(_once(ours, row, small).rss for _ in range(repeat))
-        at_large = max(_once(ours, row, large).rss for _ in range(repeat))
+        at_small = middle([_once(ours, row, small) for _ in range(repeat)])
+        at_large = middle([_once(ours, row, large) for _ in range(repeat)])
     except CommandFailed as error:
-        return Memory(row.title, row.limit, failed=str(error))
-    return Memory(row.title, row.limit, at_small, at_large)
+        return Growth(row.title, row.limit, factor, failed=str(error))
+    return Growth(row.title, row.limit, factor, at_small, at_large)
 
 
-def as_json(item: Comparison | Limit | Memory) -> dict[str, object]:
+def as_json(item: Comparison | Limit | Growth) -> dict[str, object]:
     """The item as JSON takes it, with its verdict where it has one."""
     verdict = {} if isinstance(item, Comparison) else {"passed": item.passed}
     return {**asdict(item), **verdict}

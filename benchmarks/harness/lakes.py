@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from harness.measure import run
-from harness.programs import Export, Floor, Import, Inputs, Make, Merge, Program, Step, execute
+from harness.programs import DATASET, Export, Floor, Import, Inputs, Make, Merge, Program, Step, execute
 
 # What was done to a lake before a row is measured on it.
 STATES: dict[str, tuple[Step, ...]] = {
@@ -48,6 +48,15 @@ class Lakes:
         if create := program.create(lake):
             run(create, env=program.env(), cwd=self.work)
         execute(program, STATES[state], lake=lake, inputs=self.inputs, work=self.work)
+
+    def many(self, program: Program, count: int) -> Path:
+        """A lake of so many copies of one small dataset; not to be written to."""
+        one = self.prepared(program, "made") / DATASET
+        lake = self.work / program.name / f"{count} datasets"
+        shutil.rmtree(lake, ignore_errors=True)
+        for number in range(count):
+            shutil.copytree(one, lake / f"{DATASET}_{number:04}")
+        return lake
 
     def copy(self, program: Program, state: str) -> Path:
         """A fresh copy in this state to work on; it replaces the last copy."""

@@ -106,6 +106,10 @@ class Ours:
         """The command that does nothing but start."""
         return [*self._cli(), "--help"]
 
+    def status(self, lake: Path) -> list[str]:
+        """The status of every dataset of a lake."""
+        return [*self._cli(), "--uri", str(lake), "status", "--json"]
+
     def create(self, lake: Path) -> list[str] | None:
         """An import does not make a dataset."""
         return [*self._cli(), "--uri", str(lake), "dataset", "create", DATASET]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from harness.compare import Comparison, Limit, Memory
+from harness.compare import Comparison, Growth, Limit
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -67,14 +67,17 @@ def limits(rows: Sequence[Limit]) -> str:
     return _table(head, lines)
 
 
-def memories(rows: Sequence[Memory], *, small: int, large: int) -> str:
-    """Peak memory at both sizes."""
-    head = ["peak memory", f"{small} entities", f"{large} entities", "growth", "limit", "kept"]
+def growths(rows: Sequence[Growth], *, small: int, large: int) -> str:
+    """Peak memory and CPU seconds at both sizes."""
+    head = ["entities:", *(f"{size:,}" for size in (small, large)), "growth", "limit"]
+    head += [*(f"{size:,}" for size in (small, large)), "over the data's growth", "kept"]
     lines = []
     for row in rows:
         if row.small is None or row.large is None:
-            lines.append([row.title, "failed", "", "", f"{row.limit} GB", "NO"])
+            lines.append([row.title, "failed", *[""] * 6, "NO"])
             continue
-        peaks = [f"{peak / 1e9:.2f} GB" for peak in (row.small, row.large)]
-        lines.append([row.title, *peaks, f"{row.growth:+.0%}", f"{row.limit} GB", _verdict(row.passed)])
+        costs = (row.small, row.large)
+        memory = [*(f"{cost.rss / 1e9:.2f} GB" for cost in costs), f"{row.memory:+.0%}", f"{row.limit} GB"]
+        time = [*(f"{cost.cpu:.1f} s" for cost in costs), f"{row.time:.2f}"]
+        lines.append([row.title, *memory, *time, _verdict(row.passed)])
     return _table(head, lines)
