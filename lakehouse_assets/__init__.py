@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from lakehouse_assets.errors import AssertionFailed as AssertionFailed
     from lakehouse_assets.errors import LakehouseError as LakehouseError
     from lakehouse_assets.lake import Dataset as Dataset
     from lakehouse_assets.lake import Lake as Lake
@@ -52,6 +53,7 @@ _OPERATIONS = [
 _PLACES = {
     "Lake": "lakehouse_assets.lake",
     "Dataset": "lakehouse_assets.lake",
+    "AssertionFailed": "lakehouse_assets.errors",
     "LakehouseError": "lakehouse_assets.errors",
     **dict.fromkeys(_OPERATIONS, "lakehouse_assets.operations"),
 }

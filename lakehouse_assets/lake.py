@@ -33,6 +33,7 @@ from lakehouse_assets.operations.catalog import (
 )
 from lakehouse_assets.operations.checks import CheckResult, check_names, count_entities, run_check
 from lakehouse_assets.operations.entities import Entities
+from lakehouse_assets.operations.explain import Explanation, explain
 from lakehouse_assets.operations.exports import OPERATIONS
 from lakehouse_assets.operations.freshness import Freshness, config_digest, freshness_of
 from lakehouse_assets.operations.repositories import Progress, Repositories
@@ -118,12 +119,19 @@ class Lake:
         return Dataset.create(name, lake=self, **config)
 
     def make(
-        self, names: Sequence[str] | None = None, *, force: bool = False, progress: Progress | None = None
+        self,
+        names: Sequence[str] | None = None,
+        *,
+        force: bool = False,
+        assertions: bool = True,
+        progress: Progress | None = None,
     ) -> dict[str, MakeJob]:
         """Make datasets, by default all, one after the other, and the catalogue at the end."""
         found = {}
         for name in self.datasets() if names is None else names:
-            found[name] = self.dataset(name).make(force=force, progress=progress, catalog=False)
+            found[name] = self.dataset(name).make(
+                force=force, assertions=assertions, progress=progress, catalog=False
+            )
         self.export_catalog(force=force)
         return found
 
@@ -298,6 +306,10 @@ class Dataset:
                 return
             yield line
 
+    def explain(self, entity_id: str, prop: str | None = None) -> Explanation:
+        """Who says each value of an entity, since when, and what became of claims that do not count any more."""
+        return explain(self.statements, self.name, entity_id, prop)
+
     def statements_csv(self, ids: Collection[str] | None = None) -> Iterator[bytes]:
         """Blocks of a statements.csv: of some entities, or of all."""
         yield HEADER
@@ -310,6 +322,7 @@ class Dataset:
         name: str,
         *,
         force: bool = False,
+        assertions: bool = True,
         update_index: bool = True,
         progress: Progress | None = None,
     ) -> ExportJob:
@@ -317,21 +330,34 @@ class Dataset:
         Write one export unless it is fresh: statements, entities, documents, statistics or index.
 
         An index that lists it is written again, and the lake's catalogue, unless `update_index` is off because the
-        caller does so later.
+        caller does so later. AssertionFailed when the statements are not what pipeline.yml asserts, and nothing is
+        written; with `assertions` off it is, and the job says what did not hold.
         """
         if name not in OPERATIONS:
             msg = f"no export {name!r}; there are {', '.join(OPERATIONS)}"
             raise InvalidData(msg)
         job, operation = OPERATIONS[name]
-        step = operation(job.make(dataset=self.name), repositories=self.repositories, progress=progress)
+        asked = job.make(dataset=self.name, assertions=assertions)
+        step = operation(asked, repositories=self.repositories, progress=progress)
         done: ExportJob = step.run(force=force, update_index=update_index)
         if update_index and not done.skipped:
             self.lake.export_catalog()
         return done
 
-    def make(self, *, force: bool = False, progress: Progress | None = None, catalog: bool = True) -> MakeJob:
-        """Write every export that is not fresh, then the index, then the lake's catalogue."""
-        job = MakeJob.make(dataset=self.name)
+    def make(
+        self,
+        *,
+        force: bool = False,
+        assertions: bool = True,
+        progress: Progress | None = None,
+        catalog: bool = True,
+    ) -> MakeJob:
+        """
+        Write every export that is not fresh, then the index, then the lake's catalogue.
+
+        AssertionFailed when the statements are not what pipeline.yml asserts, unless `assertions` is off.
+        """
+        job = MakeJob.make(dataset=self.name, assertions=assertions)
         done = MakeOperation(job, repositories=self.repositories, progress=progress).run(force=force)
         if catalog:
             self.lake.export_catalog()

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 ARTIFACTS = ("statements", "entities", "documents", "statistics", "index")
 """In the order in which they are made; the index lists the others."""
 
-_FIELDS = ("rows", "bytes", "digest", "seconds", "skipped", "errors", "path", "notes")
+_FIELDS = (
+    "rows", "bytes", "digest", "seconds", "skipped", "errors", "path", "notes", "failed_assertions",
+)  # fmt: skip
 
 _MOST_NAMED = 5
 
@@ -30,6 +32,9 @@ log = logging.getLogger(__name__)
 verbs = typer.Typer()
 
 Force = Annotated[bool, typer.Option("--force", help="Also what is fresh.")]
+NoAssertions = Annotated[
+    bool, typer.Option("--no-assertions", help="Publish even what pipeline.yml asserts against.")
+]
 
 
 @verb(verbs, "export", example="lakehouse export -d eu_list statements entities")
@@ -40,6 +45,7 @@ def export(
         typer.Argument(metavar="ARTIFACT", help="Which; all by default.", show_default=False),
     ] = None,
     force: Force = False,
+    no_assertions: NoAssertions = False,
 ) -> None:
     """Write statements, entities, documents, statistics, index."""
     wanted = _wanted(names or [])
@@ -48,7 +54,13 @@ def export(
     update_index = "index" not in wanted
     with Bar("exporting", shown=not call.quiet) as progress:
         jobs = {
-            name: dataset.export(name, force=force, update_index=update_index, progress=progress)
+            name: dataset.export(
+                name,
+                force=force,
+                assertions=not no_assertions,
+                update_index=update_index,
+                progress=progress,
+            )
             for name in wanted
         }
     made = {name: output.fields(job, *_FIELDS) for name, job in jobs.items()}
@@ -67,6 +79,7 @@ def make(
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="All datasets of the lake.")] = False,
     force: Force = False,
+    no_assertions: NoAssertions = False,
 ) -> int:
     """
     Write every export that is not fresh, and the catalogue.
@@ -78,7 +91,7 @@ def make(
     if not chosen and not every:
         msg = "which datasets? Add -d NAME, or --all"
         raise WrongUsage(msg)
-    made, failed = _make_each(call, lake, chosen, force=force)
+    made, failed = _make_each(call, lake, chosen, force=force, assertions=not no_assertions)
     catalog = lake.export_catalog(force=force)
     reporting.report_catalog(lake)
     if call.as_json:
@@ -90,13 +103,13 @@ def make(
 
 
 def _make_each(
-    call: Call, lake: "Lake", names: Sequence[str], *, force: bool
+    call: Call, lake: "Lake", names: Sequence[str], *, force: bool, assertions: bool
 ) -> tuple[list[dict[str, object]], list[str]]:
     """Make one dataset after the other; one that fails does not stop the others."""
     made, failed = [], []
     for dataset in [lake.dataset(name) for name in names]:
         try:
-            made.append(_make(call, dataset, force=force))
+            made.append(_make(call, dataset, force=force, assertions=assertions))
         except LakehouseError as exc:
             failed.append(dataset.name)
             output.say(f"error: {dataset.name}: {output.visible(str(exc))}")
@@ -104,9 +117,9 @@ def _make_each(
     return made, failed
 
 
-def _make(call: Call, dataset: "Dataset", *, force: bool) -> dict[str, object]:
+def _make(call: Call, dataset: "Dataset", *, force: bool, assertions: bool) -> dict[str, object]:
     with Bar(f"making {dataset.name}", shown=not call.quiet) as progress:
-        job = dataset.make(force=force, progress=progress, catalog=False)
+        job = dataset.make(force=force, assertions=assertions, progress=progress, catalog=False)
     reporting.report(dataset)
     if not call.as_json:
         _print(dataset.name, job.artifacts)

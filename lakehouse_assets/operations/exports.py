@@ -9,6 +9,7 @@ from lakehouse_assets.exports.registry import EXPORTS
 from lakehouse_assets.model.dataset import DatasetConfig
 from lakehouse_assets.model.job import DatasetJob
 from lakehouse_assets.model.times import now_utc
+from lakehouse_assets.operations.assertions import insist
 from lakehouse_assets.operations.base import DJ, DatasetJobOperation
 from lakehouse_assets.operations.freshness import (
     INDEX_TAGS,
@@ -25,7 +26,12 @@ log = logging.getLogger(__name__)
 
 
 class ExportJob(DatasetJob):
-    """An export; `rows`, `bytes` and `digest` (SHA-256) are those of the file at `path`, made now or before."""
+    """
+    An export; `rows`, `bytes` and `digest` (SHA-256) are those of the file at `path`, made now or before.
+
+    With `assertions` off it is published even if pipeline.yml asserts something else of the statements;
+    `failed_assertions` says what then did not hold.
+    """
 
     target: str = ""
     dependencies: list[str] = list(STATEMENT_TAGS)
@@ -36,6 +42,8 @@ class ExportJob(DatasetJob):
     seconds: float = 0.0
     skipped: bool = False
     notes: dict[str, int | list[str]] = {}
+    assertions: bool = True
+    failed_assertions: list[str] = []
 
 
 class ExportStatementsJob(ExportJob):
@@ -112,6 +120,7 @@ class ExportOperation(DatasetJobOperation[DJ]):
         """Write the file; unless `update_index` is False, an index that lists it is written again."""
         export, job = EXPORTS[self.export], self._job()
         began = now_utc()
+        job.failed_assertions = insist(self.parts, export.target, anyway=not job.assertions)
         with self.parts.leases.target(export.target) as lease:
             source = sources_of(export, self.parts, public_url_prefix=self._public_url_prefix())
             view = self.parts.view(public_url_prefix=self._public_url_prefix())
@@ -156,7 +165,8 @@ class ExportOperation(DatasetJobOperation[DJ]):
     def _update_index(self) -> None:
         # the tag first: the index must be newer than what it lists
         self.tags.set(self.get_target(), now_utc())
-        ExportIndexOperation(ExportIndexJob.make(dataset=self.job.dataset), repositories=self.parts).run()
+        job = ExportIndexJob.make(dataset=self.job.dataset, assertions=self._job().assertions)
+        ExportIndexOperation(job, repositories=self.parts).run()
 
     def _public_url_prefix(self) -> str | None:
         return getattr(self.job, "public_url_prefix", None)

@@ -21,43 +21,58 @@ if TYPE_CHECKING:
     from lakehouse_assets.lake import Dataset
 
 
-def export_statements(dataset: "Dataset", force: bool = False) -> ExportStatementsJob:
+def export_statements(
+    dataset: "Dataset", force: bool = False, *, assertions: bool = True
+) -> ExportStatementsJob:
     """Write exports/statements.csv."""
-    job = ExportStatementsJob.make(dataset=dataset.name)
+    job = ExportStatementsJob.make(dataset=dataset.name, assertions=assertions)
     return ExportStatementsOperation.from_job(job, dataset).run(force=force)
 
 
-def export_entities(dataset: "Dataset", force: bool = False, make_diff: bool = True) -> ExportEntitiesJob:
+def export_entities(
+    dataset: "Dataset", force: bool = False, make_diff: bool = True, *, assertions: bool = True
+) -> ExportEntitiesJob:
     """Write entities.ftm.json."""
-    job = ExportEntitiesJob.make(dataset=dataset.name, make_diff=make_diff)
+    job = ExportEntitiesJob.make(dataset=dataset.name, make_diff=make_diff, assertions=assertions)
     return ExportEntitiesOperation.from_job(job, dataset).run(force=force)
 
 
 def export_documents(
-    dataset: "Dataset", force: bool = False, make_diff: bool = True, public_url_prefix: str | None = None
+    dataset: "Dataset",
+    force: bool = False,
+    make_diff: bool = True,
+    public_url_prefix: str | None = None,
+    *,
+    assertions: bool = True,
 ) -> ExportDocumentsJob:
     """Write exports/documents.csv and exports/documents.crawl.csv."""
     job = ExportDocumentsJob.make(
-        dataset=dataset.name, make_diff=make_diff, public_url_prefix=public_url_prefix
+        dataset=dataset.name,
+        make_diff=make_diff,
+        public_url_prefix=public_url_prefix,
+        assertions=assertions,
     )
     return ExportDocumentsOperation.from_job(job, dataset).run(force=force)
 
 
-def export_statistics(dataset: "Dataset", force: bool = False) -> ExportStatisticsJob:
+def export_statistics(
+    dataset: "Dataset", force: bool = False, *, assertions: bool = True
+) -> ExportStatisticsJob:
     """Write exports/statistics.json."""
-    job = ExportStatisticsJob.make(dataset=dataset.name)
+    job = ExportStatisticsJob.make(dataset=dataset.name, assertions=assertions)
     return ExportStatisticsOperation.from_job(job, dataset).run(force=force)
 
 
-def export_index(dataset: "Dataset", force: bool = False) -> ExportIndexJob:
+def export_index(dataset: "Dataset", force: bool = False, *, assertions: bool = True) -> ExportIndexJob:
     """Write index.json."""
-    job = ExportIndexJob.make(dataset=dataset.name)
+    job = ExportIndexJob.make(dataset=dataset.name, assertions=assertions)
     return ExportIndexOperation.from_job(job, dataset).run(force=force)
 
 
-def make(dataset: "Dataset", force: bool = False) -> MakeJob:
+def make(dataset: "Dataset", force: bool = False, *, assertions: bool = True) -> MakeJob:
     """Write every export that is not fresh, and the index."""
-    return MakeOperation.from_job(MakeJob.make(dataset=dataset.name), dataset).run(force=force)
+    job = MakeJob.make(dataset=dataset.name, assertions=assertions)
+    return MakeOperation.from_job(job, dataset).run(force=force)
 
 
 def merge(dataset: "Dataset", force: bool = False) -> MergeJob:

@@ -7,13 +7,20 @@ from lakehouse_assets.operations.base import DatasetJobOperation
 from lakehouse_assets.operations.exports import OPERATIONS, ExportJob
 from lakehouse_assets.storage.jobs import JobRun
 
-Summary = dict[str, int | float | str | bool | dict[str, int | list[str]]]
+Summary = dict[str, int | float | str | bool | list[str] | dict[str, int | list[str]]]
 
 
 class MakeJob(DatasetJob):
-    """A make; `artifacts` has for each export its rows, bytes, digest, seconds and whether it was skipped."""
+    """
+    A make; `artifacts` has for each export its rows, bytes, digest, seconds and whether it was skipped.
+
+    With `assertions` off it publishes even if pipeline.yml asserts something else of the statements;
+    `failed_assertions` says what then did not hold.
+    """
 
     artifacts: dict[str, Summary] = {}
+    assertions: bool = True
+    failed_assertions: list[str] = []
     skipped: bool = False
     seconds: float = 0.0
 
@@ -45,13 +52,18 @@ class MakeOperation(DatasetJobOperation[MakeJob]):
         began = now_utc()
         force = bool(kwargs.get("force"))
         job.artifacts = {}
+        failed: dict[str, None] = {}
         for number, (name, (step_job, operation)) in enumerate(OPERATIONS.items()):
             run.progress(number, len(OPERATIONS) - number)
             step = operation(
-                step_job.make(dataset=job.dataset), repositories=self.parts, progress=self.progress
+                step_job.make(dataset=job.dataset, assertions=job.assertions),
+                repositories=self.parts,
+                progress=self.progress,
             )
             done = step.run(force=force, update_index=False)
             job.artifacts[name] = _summary(done)
+            failed.update(dict.fromkeys(done.failed_assertions))
+        job.failed_assertions = list(failed)
         job.done, job.pending = len(OPERATIONS), 0
         job.seconds = (now_utc() - began).total_seconds()
 
@@ -65,4 +77,5 @@ def _summary(job: ExportJob) -> Summary:
         "skipped": job.skipped,
         "path": job.path,
         "notes": job.notes,
+        "failed_assertions": job.failed_assertions,
     }
