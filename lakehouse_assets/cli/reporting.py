@@ -1,13 +1,11 @@
 """Telling the lake's Dagster instance what a command did, if there is one."""
 
 import logging
-import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lakehouse_assets import layout
 from lakehouse_assets.cli import output
+from lakehouse_assets.defs.home import find_home
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
@@ -16,8 +14,6 @@ if TYPE_CHECKING:
     from lakehouse_assets.operations import ImportJob, MergeJob
 
 log = logging.getLogger(__name__)
-
-_INSTANCE_FILE = Path("dagster.yaml")
 
 
 def report(dataset: "Dataset", *, job: "ImportJob | None" = None) -> None:
@@ -59,9 +55,10 @@ def _tell(lake: "Lake", tell: "Callable[[DagsterInstance], None]") -> None:
 
     What was done stays done: a Dagster that cannot be told is a warning.
     """
-    if not _may_exist(lake):
-        return
     try:
+        home = find_home(lake)
+        if home is None or not home.exists():
+            return
         from lakehouse_assets.defs.instance import existing_instance
 
         instance = existing_instance(lake)
@@ -72,25 +69,3 @@ def _tell(lake: "Lake", tell: "Callable[[DagsterInstance], None]") -> None:
         # whatever its database, its configuration or a plugin of it raises
         output.warn(f"Dagster was not told: {type(exc).__name__}: {exc}")
         log.debug("Dagster was not told", exc_info=True)
-
-
-def _may_exist(lake: "Lake") -> bool:
-    """Whether there can be an instance: a look at files, since Dagster itself takes seconds to load."""
-    if os.environ.get("DAGSTER_HOME"):
-        return True
-    if _INSTANCE_FILE.is_file():
-        return _has_storage(_INSTANCE_FILE)
-    folder = lake.location.local(layout.LAKE_DAGSTER)
-    return folder is not None and folder.is_dir()
-
-
-def _has_storage(file: Path) -> bool:
-    """Whether a dagster.yaml names a storage that may be there: a folder that is, or no folder."""
-    import yaml
-
-    try:
-        settings = yaml.safe_load(file.read_bytes())
-        base = settings["storage"]["sqlite"]["base_dir"]
-    except (yaml.YAMLError, KeyError, TypeError):
-        return True
-    return not isinstance(base, str) or (file.parent / base).is_dir()

@@ -5,7 +5,8 @@ import pytest
 import yaml
 
 import lakehouse_assets
-from lakehouse_assets.defs.instance import existing_instance, find_home, open_instance
+from lakehouse_assets.defs.home import find_home
+from lakehouse_assets.defs.instance import existing_instance, open_instance
 from lakehouse_assets.defs.report import report_config
 from lakehouse_assets.defs.runs import run_make
 from lakehouse_assets.errors import InvalidData
