@@ -46,6 +46,11 @@ class Part:
     partition: Partition
     footer: Footer
 
+    @property
+    def rows(self) -> int:
+        """The rows in the file."""
+        return sum(group.rows for group in self.footer.groups)
+
 
 @dataclass(frozen=True)
 class Slice:
@@ -78,21 +83,20 @@ def open_parts(
     """
     Files as parts that can be read in ranges.
 
-    Those with wide row groups are sorted into temporary files first, `run_rows` rows at a time.
+    Those with wide row groups are sorted into temporary files first, `run_rows` rows at a time; so are files that are
+    so many that one row group of each would be more than that.
     """
     with ExitStack() as stack:
-        parts: list[Part] = []
-        rows = sum(file.rows for file in files)
-        folder: Path | None = None
-        for file in files:
-            part = Part(table, file.key, file.partition, footers.of(file))
-            if rows <= run_rows or not _is_wide(part.footer):
-                parts.append(part)
-                continue
-            if folder is None:
+        parts = [Part(table, file.key, file.partition, footers.of(file)) for file in files]
+        if sum(part.rows for part in parts) > run_rows:
+            is_many = len(parts) * ROW_GROUP > run_rows
+            small = [part for part in parts if _is_wide(part.footer) or (is_many and part.rows < run_rows)]
+            if small:
                 temp = tempfile.TemporaryDirectory(prefix="lakehouse-runs-", dir=temp_directory)
                 folder = Path(stack.enter_context(temp))
-            parts.extend(_sorted_runs(part, folder, len(parts), run_rows))
+                joined = {part.key for part in small}
+                kept = [part for part in parts if part.key not in joined]
+                parts = [*kept, *_sorted_runs(small, folder, run_rows)]
         yield parts
 
 
@@ -215,22 +219,46 @@ def _is_wide(footer: Footer) -> bool:
     return any((later.first or "") < (group.last or "") for group, later in pairwise(groups))
 
 
-def _sorted_runs(part: Part, folder: Path, number: int, run_rows: int) -> Iterator[Part]:
-    """The rows of a file, sorted in runs, as parts with small row groups."""
+def _sorted_runs(parts: Sequence[Part], folder: Path, run_rows: int) -> Iterator[Part]:
+    """The rows of files, sorted in runs, as parts with small row groups."""
     import polars as pl
 
-    rows = sum(group.rows for group in part.footer.groups)
-    path = part.folder.local(part.key) or _download(part, folder / f"{number}.parquet")
-    for start in range(0, rows, run_rows):
-        with named(part.folder, part.key):
-            frame = pl.scan_parquet(path, glob=False).slice(start, run_rows).collect()
-        name = f"{number}-{start}.parquet"
-        frame.sort(s.ENTITY_ID).write_parquet(
-            folder / name, compression="lz4", row_group_size=ROW_GROUP, statistics=True
-        )
-        runs = Location(folder)
-        footer = read_footer(runs, name)
-        yield Part(runs, name, part.partition, footer)
+    for number, partition in enumerate(sorted({part.partition for part in parts})):
+        held: list[pl.DataFrame] = []
+        run = 0
+        for piece in _pieces([part for part in parts if part.partition == partition], folder, run_rows):
+            if held and sum(len(rows) for rows in held) + len(piece) > run_rows:
+                yield _run(held, partition, folder, f"{number}-{run}.parquet")
+                held, run = [], run + 1
+            held.append(piece)
+        if held:
+            yield _run(held, partition, folder, f"{number}-{run}.parquet")
+
+
+def _pieces(parts: Sequence[Part], folder: Path, run_rows: int) -> "Iterator[pl.DataFrame]":
+    """The rows of files of one partition, so many at a time."""
+    import polars as pl
+
+    types = s.frame_schema()
+    for part in parts:
+        path = part.folder.local(part.key) or _download(part, folder / "download.parquet")
+        for start in range(0, part.rows, run_rows):
+            with named(part.folder, part.key):
+                rows = pl.scan_parquet(path, glob=False).slice(start, run_rows).collect()
+            absent = [
+                pl.lit(None, types[name]).alias(name) for name in s.FILE_COLUMNS if name not in rows.columns
+            ]
+            yield rows.with_columns(absent).select(pl.col(name).cast(types[name]) for name in s.FILE_COLUMNS)
+
+
+def _run(held: "Sequence[pl.DataFrame]", partition: Partition, folder: Path, name: str) -> Part:
+    import polars as pl
+
+    pl.concat(held).sort(s.ENTITY_ID).write_parquet(
+        folder / name, compression="lz4", row_group_size=ROW_GROUP, statistics=True
+    )
+    runs = Location(folder)
+    return Part(runs, name, partition, read_footer(runs, name))
 
 
 def _download(part: Part, target: Path) -> Path:

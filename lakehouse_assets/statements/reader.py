@@ -3,12 +3,14 @@
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from copy import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
-from lakehouse_assets.errors import NotFound
+from lakehouse_assets import layout
+from lakehouse_assets.errors import NotFound, StorageError
 from lakehouse_assets.statements import schema as s
 from lakehouse_assets.statements.canonical import KEY_COLUMNS, canonical_rows, sort_rows
 from lakehouse_assets.statements.footers import Footers, is_canonical
@@ -24,14 +26,19 @@ from lakehouse_assets.statements.ranges import (
 )
 from lakehouse_assets.statements.settled import Settled, chosen, numbered
 from lakehouse_assets.statements.table import DataFile, Partition, Snapshot, StatementTable
+from lakehouse_assets.storage.leases import Leases
 
 if TYPE_CHECKING:
     import polars as pl
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 _LOOK_UPS = 100
 """Up to so many entities are looked up one by one, at some ms each."""
+
+_HOLD_TRIES = 5
 
 
 @dataclass(frozen=True)
@@ -57,9 +64,15 @@ class Reader:
     """
 
     def __init__(
-        self, table: StatementTable, *, temp_directory: str | None = None, run_rows: int = RUN_ROWS
+        self,
+        table: StatementTable,
+        *,
+        leases: Leases | None = None,
+        temp_directory: str | None = None,
+        run_rows: int = RUN_ROWS,
     ) -> None:
         self.table = table
+        self._leases = leases
         self.footers = Footers(table.location)
         self._temp_directory = temp_directory
         self._run_rows = run_rows
@@ -89,19 +102,55 @@ class Reader:
         """
         given = False
         for last_try in (False, True):
-            snapshot = self.table.snapshot()
-            if snapshot is None:
-                return
             try:
-                for frame in self._scan(snapshot, columns, buckets, origins, keep_deleted):
-                    given = True
-                    yield frame
+                with self._long_or_short() as (snapshot, is_long):
+                    if snapshot is None:
+                        return
+                    frames = self._scan(snapshot, columns, buckets, origins, keep_deleted)
+                    for frame in frames if is_long else list(frames):
+                        given = True
+                        yield frame
             except NotFound:
                 if last_try or given:
                     raise
                 log.info("files of %s vanished, reading the newest version", self.table.location.uri)
                 continue
             return
+
+    @contextmanager
+    def held(self) -> "Iterator[Snapshot | None]":
+        """The newest version; a mark keeps vacuums off its files while the block reads them."""
+        for _ in range(_HOLD_TRIES):
+            snapshot = self.table.snapshot()
+            with self._mark(snapshot):
+                # a vacuum that did not see the mark began before it, so it leaves what is in the table now
+                newest = self.table.snapshot()
+                if newest is None or snapshot is None or newest.version == snapshot.version:
+                    yield snapshot
+                    return
+        yield self.table.snapshot()
+
+    @contextmanager
+    def _mark(self, snapshot: Snapshot | None) -> Iterator[None]:
+        with ExitStack() as stack:
+            if snapshot is not None and self._leases is not None:
+                details = {"table": snapshot.table_id, "version": str(snapshot.version)}
+                try:
+                    stack.enter_context(self._leases.mark(layout.READERS, details))
+                except StorageError as exc:
+                    # who may only read is read to all the same
+                    log.debug("reading %s without a mark: %s", self.table.location.uri, exc)
+            yield
+
+    @contextmanager
+    def _long_or_short(self) -> "Iterator[tuple[Snapshot | None, bool]]":
+        """The newest version, and whether it takes long to read; if so it is held."""
+        snapshot = self.table.snapshot()
+        if snapshot is None or sum(file.rows for file in snapshot.files) <= RANGE_ROWS:
+            yield snapshot, False
+            return
+        with self.held() as held:
+            yield held, True
 
     def entities(self, ids: Collection[str], columns: Sequence[str] = tuple(s.COLUMNS)) -> "pl.DataFrame":
         """The rows of some entities that count, sorted; a few are looked up, many are found by reading everything."""
@@ -111,20 +160,25 @@ class Reader:
             wanted = pl.Series(list(ids), dtype=pl.String).implode()
             frames = [rows.filter(pl.col(s.ENTITY_ID).is_in(wanted)) for rows in self.scan(_needed(columns))]
         else:
-            frames = [rows for entity_id in sorted(ids) for rows in self._look_up(entity_id, columns)]
+            frames = [rows for name in sorted(ids) for rows in _twice(partial(self._look_up, name, columns))]
         types = s.frame_schema()
         empty = pl.DataFrame(schema={name: types[name] for name in columns})
         return pl.concat([empty, *(rows.select(columns) for rows in frames)])
 
-    def _look_up(self, entity_id: str, columns: Sequence[str]) -> "Iterator[pl.DataFrame]":
+    def _look_up(self, entity_id: str, columns: Sequence[str]) -> "list[pl.DataFrame]":
         snapshot = self.table.snapshot()
+        found = []
         for files in _by_bucket(snapshot, None, None).values() if snapshot else ():
             rows = self._between(files, entity_id, entity_id, _needed(columns))
             if len(rows):
-                yield canonical_rows(rows)
+                found.append(canonical_rows(rows))
+        return found
 
     def between(self, first: str, last: str, columns: Sequence[str]) -> "pl.DataFrame":
         """The rows that count of all entities with ids from `first` to `last`: bucket by bucket, each sorted."""
+        return _twice(partial(self._all_between, first, last, columns))
+
+    def _all_between(self, first: str, last: str, columns: Sequence[str]) -> "pl.DataFrame":
         import polars as pl
 
         types = s.frame_schema()
@@ -159,11 +213,16 @@ class Reader:
 
     def raw_rows(self, partition: Partition, columns: Sequence[str]) -> "Iterator[pl.DataFrame]":
         """Every row of one partition as it lies there, by ranges of entity ids."""
-        snapshot = self.table.snapshot()
-        files = snapshot.of(partition) if snapshot else []
+        with self.held() as snapshot:
+            yield from self.rows_of(snapshot.of(partition) if snapshot else [], columns)
+
+    def rows_of(self, files: Sequence[DataFile], columns: Sequence[str]) -> "Iterator[pl.DataFrame]":
+        """Every row of some files as it lies there, by ranges of entity ids; sorted by nothing else."""
+        tick = self._ticker(files)
         with self._open(files) as parts:
             for wanted in plan(parts):
                 yield read(wanted, columns)
+                tick(wanted)
 
     def _between(
         self, files: Sequence[DataFile], first: str, last: str, columns: Sequence[str]
@@ -187,13 +246,16 @@ class Reader:
 
     def shared_ids(self) -> list[str]:
         """Ids of entities that have rows in more than one bucket, sorted; usually there are none."""
-        snapshot = self.table.snapshot()
-        if snapshot is None or len({file.partition.bucket for file in snapshot.files}) < 2:
-            return []
-        at = (snapshot.table_id, snapshot.version)
-        if self._shared is None or self._shared[0] != at:
-            self._shared = (at, self._find_shared(snapshot))
-        return self._shared[1]
+        return _twice(self._shared_ids)
+
+    def _shared_ids(self) -> list[str]:
+        with self._long_or_short() as (snapshot, _):
+            if snapshot is None or len({file.partition.bucket for file in snapshot.files}) < 2:
+                return []
+            at = (snapshot.table_id, snapshot.version)
+            if self._shared is None or self._shared[0] != at:
+                self._shared = (at, self._find_shared(snapshot))
+            return self._shared[1]
 
     def _find_shared(self, snapshot: Snapshot) -> list[str]:
         import polars as pl
@@ -313,6 +375,15 @@ def _compared(wanted: Range, columns: Sequence[str], settled: Settled, *, keep: 
     rows = canonical_rows(rows, keep_deleted=keep, in_order=wanted.in_order)
     settled.remember(wanted, rows, keep=keep)
     return rows.select(columns)
+
+
+def _twice(read: Callable[[], T]) -> T:
+    """What a read gives; a file that vanished is read again, once, in the newest version."""
+    try:
+        return read()
+    except NotFound as exc:
+        log.info("%s", exc)
+        return read()
 
 
 def _needed(columns: Sequence[str]) -> list[str]:

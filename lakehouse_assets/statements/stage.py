@@ -29,10 +29,11 @@ _PLAIN = {s.ID, s.VALUE, s.ORIGINAL_VALUE, s.FIRST_SEEN, s.LAST_SEEN, s.DELETED_
 
 class Staging:
     """
-    Writes canonical rows, arriving in id order, to one new file per partition.
+    Writes rows, arriving in id order, to one new file per partition.
 
     Rows of one entity stay in one row group, so that a range of ids is a range of row groups. A block that raises
-    leaves no file, unless a commit may have taken it in.
+    leaves no file, unless a commit may have taken it in. The files' footers say that the rows are canonical, unless
+    they are not.
 
     Example:
         >>> with Staging(table.location) as staging:
@@ -43,8 +44,9 @@ class Staging:
         ...         table.append(files)
     """
 
-    def __init__(self, table: Location) -> None:
+    def __init__(self, table: Location, *, canonical: bool = True) -> None:
         self._table = table
+        self._canonical = canonical
         self._writers: dict[Partition, _FileWriter] = {}
         self._batch = uuid.uuid4().hex
         self._files: list[StagedFile] = []
@@ -67,12 +69,17 @@ class Staging:
             partition = Partition(str(shard), str(bucket), str(origin))
             writer = self._writers.get(partition)
             if writer is None:
-                writer = self._writers[partition] = _FileWriter(self._table, partition, self._batch)
+                batch = self._batch if self._canonical else None
+                writer = self._writers[partition] = _FileWriter(self._table, partition, batch)
             writer.write(rows)
 
+    @property
+    def size(self) -> int:
+        """The bytes of the files that are open."""
+        return sum(writer.size for writer in self._writers.values())
+
     def finish(self) -> list[StagedFile]:
-        """Close all files; from here on they lie there whole."""
-        self._files = []
+        """Close all files, which from here on lie there whole; returns those closed earlier, too."""
         for writer in self._writers.values():
             self._files.append(writer.finish())
         self._writers = {}
@@ -100,7 +107,7 @@ class Staging:
 
 
 class _FileWriter:
-    def __init__(self, table: Location, partition: Partition, batch: str) -> None:
+    def __init__(self, table: Location, partition: Partition, batch: str | None) -> None:
         import pyarrow.parquet as pq
 
         self._partition = partition
@@ -124,7 +131,12 @@ class _FileWriter:
             store_schema=False,
         )
         # one file per partition and batch: the mark is known before the last row
-        self._parquet.add_key_value_metadata({MARK: f"{batch}:1", SORTED: b"1"})
+        mark = {MARK: f"{batch}:1"} if batch else {}
+        self._parquet.add_key_value_metadata({**mark, SORTED: b"1"})
+
+    @property
+    def size(self) -> int:
+        return self._sink.size
 
     def write(self, rows: "pl.DataFrame") -> None:
         if self._first is None:

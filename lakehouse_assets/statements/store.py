@@ -74,6 +74,7 @@ class StatementStore:
         self.table = StatementTable(location)
         self.reader = Reader(
             self.table,
+            leases=leases,
             temp_directory=settings.temp_directory,
             run_rows=max(RANGE_ROWS, settings.memory_bytes // ROW_BYTES),
         )
@@ -201,7 +202,6 @@ class StatementStore:
     def _try_merge(self, partition: Partition, started: datetime, tell: "_Shifted") -> tuple[int, int]:
         import polars as pl
 
-        content_version = self.content_version()
         snapshot = self.table.snapshot()
         files = snapshot.of(partition) if snapshot else []
         limit = self._grace_limit(started)
@@ -215,7 +215,7 @@ class StatementStore:
             before = sum(file.rows for file in files)
             staged = staging.finish()
             with staging.handing_over():
-                self.table.replace(files, staged, content_version=content_version)
+                self.table.replace(files, staged)
         return before, after
 
     def _grace_limit(self, now: datetime) -> datetime:

@@ -90,8 +90,8 @@ class StagedFile:
     last: str
     tombstones: int
 
-    def action(self) -> "AddAction":
-        """What a commit says to take it in."""
+    def action(self, *, new: bool = True) -> "AddAction":
+        """What a commit says to take it in; rows that are not `new` lay in other files before."""
         from deltalake.transaction import AddAction
 
         stats = {
@@ -106,7 +106,7 @@ class StagedFile:
             "origin": self.partition.origin,
         }
         now = int(time.time() * 1000)
-        return AddAction(self.key, self.size, values, now, True, json.dumps(stats))
+        return AddAction(self.key, self.size, values, now, new, json.dumps(stats))
 
 
 class StatementTable:
@@ -167,32 +167,36 @@ class StatementTable:
         """
         return self._commit([file.action() for file in files], metadata or {}, tries=COMMIT_TRIES)
 
-    def replace(self, read: Sequence[DataFile], files: Sequence[StagedFile], *, content_version: str) -> int:
+    def replace(
+        self, read: Sequence[DataFile], files: Sequence[StagedFile], *, same_rows: bool = False
+    ) -> int:
         """
         Put files in the place of those that they were made from, in one commit that leaves the content as it is.
 
         Conflict when the table does not have those files any more, or somebody committed in between.
         """
-        from deltalake.transaction import RemoveAction
+        gone = [_removal(file, new=not same_rows) for file in read]
+        actions: list[AddAction | RemoveAction] = [*gone, *(file.action(new=not same_rows) for file in files)]
+        return self._commit(actions, {}, tries=1, instead_of=frozenset(file.key for file in read))
 
-        now = int(time.time() * 1000)
-        gone = [
-            RemoveAction(
-                file.key,
-                True,
-                now,
-                file.size,
-                {
-                    "shard": file.partition.shard,
-                    "bucket": file.partition.bucket,
-                    "origin": file.partition.origin,
-                },
-            )
-            for file in read
-        ]
-        actions: list[AddAction | RemoveAction] = [*gone, *(file.action() for file in files)]
-        needed = frozenset(file.key for file in read)
-        return self._commit(actions, {CONTENT_VERSION: content_version}, tries=1, needed=needed)
+    def removed(self, *, hours: int) -> set[str]:
+        """The files that commits took out of the version last seen, at least so many hours ago."""
+        if self._known is None:
+            return set()
+        # only listed: what may go is not for Delta to decide
+        return set(self._known[0].vacuum(hours, dry_run=True, enforce_retention_duration=False, full=False))
+
+    def files_at(self, version: int) -> set[str]:
+        """The files of an earlier version; StorageError when the log does not reach back to it."""
+        import deltalake
+        from deltalake.exceptions import DeltaError
+
+        try:
+            table = deltalake.DeltaTable(self._uri(), version=version, storage_options=self._options())
+        except (OSError, DeltaError) as exc:
+            msg = f"cannot open version {version} of {self.location.uri}: {_plain(exc)}"
+            raise StorageError(msg) from exc
+        return {file.key for file in _files(table.get_add_actions(flatten=True))}
 
     def content_version(self) -> str:
         """
@@ -204,9 +208,12 @@ class StatementTable:
         snapshot = self.snapshot()
         if snapshot is None or self._known is None:
             return NO_TABLE
+        return self._content_of(self._known[0], snapshot)
+
+    def _content_of(self, table: "deltalake.DeltaTable", snapshot: Snapshot) -> str:
         limit = 8
         while True:
-            commits = self._known[0].history(limit)
+            commits = table.history(limit)
             for commit in commits:
                 if CONTENT_VERSION in commit:
                     return str(commit[CONTENT_VERSION])
@@ -233,23 +240,30 @@ class StatementTable:
         metadata: Mapping[str, str],
         *,
         tries: int,
-        needed: frozenset[str] = frozenset(),
+        instead_of: frozenset[str] = frozenset(),
     ) -> int:
-        """Commit on a version that has the files `needed`. After Conflict and StorageError nothing was committed."""
+        """
+        Commit; what only takes the place of other files needs a version that has them, and keeps its content version.
+
+        After Conflict and StorageError nothing was committed.
+        """
         from deltalake import CommitProperties
         from deltalake.exceptions import CommitFailedError, DeltaError
 
-        properties = CommitProperties(custom_metadata=dict(metadata), max_commit_retries=0)
+        notes = dict(metadata)
         for attempt in range(tries):
             snapshot = self.snapshot()
             if snapshot is None or self._known is None:
                 msg = f"the table {self.location.uri} is gone; restore it, or import into a new dataset"
                 raise Conflict(msg)
             # asked of the very version that is committed on: Delta itself does not see that files were rewritten
-            if not needed <= {file.key for file in snapshot.files}:
+            if not instead_of <= {file.key for file in snapshot.files}:
                 msg = "another program rewrote the files of this partition meanwhile; nothing was changed, run it again"
                 raise Conflict(msg)
             table = self._known[0]
+            if instead_of:
+                notes[CONTENT_VERSION] = self._content_of(table, snapshot)
+            properties = CommitProperties(custom_metadata=notes, max_commit_retries=0)
             try:
                 table.create_write_transaction(
                     actions, "append", table.schema(), s.PARTITION_BY, commit_properties=properties
@@ -320,6 +334,17 @@ class StatementTable:
 
     def _options(self) -> dict[str, str] | None:
         return None if self.location.path else for_delta(self.location.storage_options)
+
+
+def _removal(file: DataFile, *, new: bool) -> "RemoveAction":
+    from deltalake.transaction import RemoveAction
+
+    values: dict[str, str | None] = {
+        "shard": file.partition.shard,
+        "bucket": file.partition.bucket,
+        "origin": file.partition.origin,
+    }
+    return RemoveAction(file.key, new, int(time.time() * 1000), file.size, values)
 
 
 def _plain(exc: Exception) -> str:
