@@ -11,6 +11,7 @@ from lakehouse_assets import __version__
 from lakehouse_assets.cli import (
     changes,
     datasets,
+    explain,
     exports,
     health,
     imports,
@@ -25,7 +26,7 @@ from lakehouse_assets.cli.codes import DONE, FAILED, INTERRUPTED
 from lakehouse_assets.cli.verb import with_shared_options
 from lakehouse_assets.errors import LakehouseError
 
-_VERBS = (datasets, imports, reads, versions, changes, exports, maintenance, health, server)
+_VERBS = (datasets, imports, reads, explain, versions, changes, exports, maintenance, health, server)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

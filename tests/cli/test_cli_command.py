@@ -10,7 +10,7 @@ from tests.cli.calling import Lakehouse, run_process
 
 VERBS = [
     *("dataset", "dataset create", "dataset ls", "dataset show", "import", "get", "query", "statements"),
-    *("versions", "delete", "export", "make", "merge", "unlock", "status", "check", "up"),
+    *("explain", "versions", "delete", "export", "make", "merge", "unlock", "status", "check", "up"),
 ]
 
 HEAVY = ("polars", "pydantic", "dagster", "followthemoney", "duckdb", "pyarrow", "deltalake", "fsspec")
