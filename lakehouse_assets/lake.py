@@ -1,10 +1,10 @@
 """A lake of datasets: the way in for scripts, the command line and Dagster."""
 
 import logging
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from lakehouse_assets import layout
@@ -31,15 +31,17 @@ from lakehouse_assets.operations.catalog import (
     check_catalog,
     export_catalog,
 )
-from lakehouse_assets.operations.checks import CheckResult, check_names, count_entities, run_check
+from lakehouse_assets.operations.checks import check_names, count_entities, run_check
 from lakehouse_assets.operations.entities import Entities
 from lakehouse_assets.operations.explain import Explanation, explain
 from lakehouse_assets.operations.exports import OPERATIONS
+from lakehouse_assets.operations.findings import CheckResult
 from lakehouse_assets.operations.freshness import Freshness, config_digest, freshness_of
 from lakehouse_assets.operations.repositories import Progress, Repositories
 from lakehouse_assets.settings import Settings, get_settings
 from lakehouse_assets.statements import schema as s
 from lakehouse_assets.statements.lines import Source
+from lakehouse_assets.statements.reader import Reader
 from lakehouse_assets.statements.store import StatementStore
 from lakehouse_assets.storage.holders import Holder
 from lakehouse_assets.storage.jobs import Jobs
@@ -246,7 +248,14 @@ class Dataset:
             records=self.records,
             jobs=self.jobs,
             leases=self.leases,
+            others=self._others,
         )
+
+    def _others(self) -> Iterator[tuple[str, Callable[[], Reader]]]:
+        """The other datasets of the lake, which may be unreadable, and their statements."""
+        for name in self.lake.datasets():
+            if name != self.name:
+                yield name, partial(_reader, self.lake, name)
 
     def import_files(
         self,
@@ -427,3 +436,7 @@ class Dataset:
 
     def __repr__(self) -> str:
         return f"<Dataset({self.uri})>"
+
+
+def _reader(lake: Lake, name: str) -> Reader:
+    return lake.dataset(name).statements.reader

@@ -12,7 +12,7 @@ from lakehouse_assets.cli.verb import verb
 
 if TYPE_CHECKING:
     from lakehouse_assets.lake import Dataset, DatasetStatus
-    from lakehouse_assets.operations.checks import CheckResult
+    from lakehouse_assets.operations.findings import CheckResult
     from lakehouse_assets.operations.freshness import Freshness
 
 verbs = typer.Typer()

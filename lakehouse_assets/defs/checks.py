@@ -11,7 +11,7 @@ from lakehouse_assets.defs.metadata import of_check
 from lakehouse_assets.defs.naming import Naming
 from lakehouse_assets.defs.resources import open_lake
 from lakehouse_assets.lake import Dataset
-from lakehouse_assets.operations.checks import CheckResult
+from lakehouse_assets.operations.findings import CheckResult
 
 IS_LATEST = "is_latest"
 

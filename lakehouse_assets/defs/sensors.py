@@ -13,7 +13,7 @@ from lakehouse_assets.defs.naming import Naming
 from lakehouse_assets.defs.resources import open_lake
 from lakehouse_assets.errors import LakehouseError
 from lakehouse_assets.lake import Lake
-from lakehouse_assets.operations.checks import CheckResult
+from lakehouse_assets.operations.findings import CheckResult
 
 # enough to tell one config from the next
 _DIGITS = 12

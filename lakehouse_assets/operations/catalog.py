@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lakehouse_assets import layout
 from lakehouse_assets.exports.catalog import make_catalog, write_catalog
-from lakehouse_assets.operations.checks import CheckResult
+from lakehouse_assets.operations.findings import CheckResult
 from lakehouse_assets.operations.freshness import Freshness
 from lakehouse_assets.storage.location import Location
 
@@ -73,4 +73,5 @@ def check_catalog(lake: Location, datasets: Sequence[str]) -> CheckResult:
         "listed": state.rows or 0,
         "written_at": state.written_at.isoformat() if state.written_at else "never",
     }
-    return CheckResult("catalog_index", "is_latest", state.fresh, "WARN", metadata)
+    mend = "" if state.fresh else "lakehouse make --all"
+    return CheckResult("catalog_index", "is_latest", state.fresh, "WARN", metadata, state.compared(), mend)

@@ -4,42 +4,29 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Callable
 
 from lakehouse_assets import layout
 from lakehouse_assets.errors import InvalidData
 from lakehouse_assets.exports.registry import EXPORTS
+from lakehouse_assets.operations.assertions import evaluate
+from lakehouse_assets.operations.findings import CheckResult, Finding, Row, Severity
 from lakehouse_assets.operations.freshness import Freshness, freshness_of, path_of
+from lakehouse_assets.operations.references import check_references
 from lakehouse_assets.operations.repositories import Repositories
 from lakehouse_assets.statements import schema as s
 from lakehouse_assets.statements.table import Partition
 from lakehouse_assets.storage.compression import decompressing
 
-Severity = Literal["WARN", "ERROR"]
-Metadata = Mapping[str, int | float | str]
-
 STATEMENTS = "statements"
 _BLOCK = 4 << 20
 
 
-@dataclass(frozen=True)
-class CheckResult:
-    """What a check of an asset found; `metadata` has the numbers that it compared."""
-
-    asset: str
-    check: str
-    passed: bool
-    severity: Severity
-    metadata: Metadata = field(default_factory=dict)
-
-
 def check_names() -> list[tuple[str, str]]:
     """Every (asset, check) there is, in the order of the assets."""
-    names = [(STATEMENTS, "is_latest"), (STATEMENTS, "canonical")]
+    names = [(STATEMENTS, check) for check in _STATEMENT_CHECKS]
     for export in EXPORTS.values():
-        names += [(export.asset, check) for check in ("is_latest", "intact", "reconciles")]
+        names += [(export.asset, check) for check in _EXPORT_CHECKS]
     return names
 
 
@@ -51,35 +38,66 @@ def run_check(parts: Repositories, asset: str, check: str) -> CheckResult:
         )
         raise InvalidData(msg)
     if asset == STATEMENTS:
-        passed, metadata = _STATEMENT_CHECKS[check](parts)
+        name, found = STATEMENTS, _STATEMENT_CHECKS[check](parts)
     else:
         name = next(export.name for export in EXPORTS.values() if export.asset == asset)
-        passed, metadata = _EXPORT_CHECKS[check](parts, name)
-    severity: Severity = "WARN" if check == "is_latest" else "ERROR"
-    return CheckResult(asset, check, passed, severity, metadata)
+        found = _EXPORT_CHECKS[check](parts, name)
+    severity: Severity = "WARN" if check in _WARNINGS else "ERROR"
+    mend = "" if found.passed else _mend(asset, check).format(dataset=parts.name, name=name)
+    return CheckResult(asset, check, found.passed, severity, found.metadata, found.table, mend)
 
 
-def _statements_are_latest(parts: Repositories) -> tuple[bool, Metadata]:
+def _mend(asset: str, check: str) -> str:
+    """The command that helps, once it names the dataset and the export."""
+    if asset == STATEMENTS and check == "is_latest":
+        return "ftm-lakehouse -d {dataset} maintenance flush"
+    return _MENDS.get(check, "")
+
+
+def _statements_are_latest(parts: Repositories) -> Finding:
     """Whether everything that was written has reached the store."""
     written, flushed = parts.tags.get(layout.TAG_JOURNAL_UPDATED), parts.tags.get(layout.TAG_JOURNAL_FLUSHED)
     passed = written is None or (flushed is not None and flushed >= written)
-    return passed, {
+    metadata = {
         "content_version": parts.store.content_version(),
         "journal_written": written.isoformat() if written else "never",
         "journal_flushed": flushed.isoformat() if flushed else "never",
     }
+    return Finding(passed, metadata)
 
 
-def _statements_are_canonical(parts: Repositories) -> tuple[bool, Metadata]:
+def _statements_are_canonical(parts: Repositories) -> Finding:
     """Whether no partition that counts as merged has two live rows of one origin, id, role and fragment."""
     states = parts.store.reader.partitions()
     doubled = sum(_doubled(parts, state.partition) for state in states if state.canonical)
-    return doubled == 0, {
+    metadata = {
         "partitions": len(states),
         "dirty_partitions": sum(parts.store.is_dirty(state) for state in states),
         "rows": sum(state.rows for state in states),
         "doubled_rows": doubled,
     }
+    return Finding(doubled == 0, metadata)
+
+
+def _assertions_hold(parts: Repositories) -> Finding:
+    """Whether everything holds that pipeline.yml asserts, which is what an export insists on."""
+    verdicts = evaluate(parts)
+    failures = [verdict.text for verdict in verdicts if not verdict.passed]
+    metadata: dict[str, int | float | str] = {"assertions": len(verdicts), "failed": len(failures)}
+    if failures:
+        metadata["why"] = "; ".join(failures)
+    metadata.update({verdict.name: verdict.found for verdict in verdicts})
+    table: list[Row] = [
+        {
+            "assertion": verdict.name,
+            "wanted": verdict.wanted,
+            "found": verdict.found,
+            "holds": "yes" if verdict.passed else "no",
+            "in words": verdict.text,
+        }
+        for verdict in verdicts
+    ]
+    return Finding(not failures, metadata, table)
 
 
 def _doubled(parts: Repositories, partition: Partition) -> int:
@@ -93,26 +111,24 @@ def _doubled(parts: Repositories, partition: Partition) -> int:
     return found
 
 
-def _is_latest(parts: Repositories, name: str) -> tuple[bool, Metadata]:
+def _is_latest(parts: Repositories, name: str) -> Finding:
     state = freshness_of(EXPORTS[name], parts)
-    return state.fresh, {
+    metadata = {
         "why": state.why,
         "made_from": json.dumps(dict(state.made_from)),
         "current": json.dumps(dict(state.current)),
         "written_at": state.written_at.isoformat() if state.written_at else "never",
     }
+    return Finding(state.fresh, metadata, state.compared())
 
 
-def _is_intact(parts: Repositories, name: str) -> tuple[bool, Metadata]:
+def _is_intact(parts: Repositories, name: str) -> Finding:
     """Whether the bytes on disk are those that were written, and those that an index lists."""
     export = EXPORTS[name]
     record, path = parts.records.get(export.target), path_of(export, parts)
     if not parts.location.exists(path):
-        return record is None, {
-            "path": path,
-            "found": "no file",
-            "recorded": record.digest if record else "nothing",
-        }
+        nothing = {"path": path, "found": "no file", "recorded": record.digest if record else "nothing"}
+        return Finding(record is None, nothing)
     found, size = _digest(parts, path)
     passed = record is None or (record.digest == found and record.path == path)
     metadata: dict[str, int | float | str] = {
@@ -125,7 +141,7 @@ def _is_intact(parts: Repositories, name: str) -> tuple[bool, Metadata]:
         wrong = _wrong_resources(parts, path)
         metadata["wrong_resources"] = ", ".join(wrong) or "none"
         passed = passed and not wrong
-    return passed, metadata
+    return Finding(passed, metadata)
 
 
 def _wrong_resources(parts: Repositories, path: str) -> list[str]:
@@ -150,15 +166,15 @@ def _digest(parts: Repositories, path: str) -> tuple[str, int]:
     return digest.hexdigest(), size
 
 
-def _reconciles(parts: Repositories, name: str) -> tuple[bool, Metadata]:
+def _reconciles(parts: Repositories, name: str) -> Finding:
     """Whether the store, the file and the index count the same; what is stale is not compared."""
     state = freshness_of(EXPORTS[name], parts)
     # an index is fresh when it lists the files that are there, which may be stale themselves
     counted = freshness_of(EXPORTS["statistics"], parts) if name == "index" else state
     if not (state.fresh and counted.fresh and parts.location.exists(state.path)):
-        return True, {"compared": "no", "why": counted.why if state.fresh else state.why}
+        return Finding(True, {"compared": "no", "why": counted.why if state.fresh else state.why})
     counts = {"in_the_file": _counted(parts, name, state), "in_the_store": _expected(parts, name)}
-    return len(set(counts.values())) == 1, {"compared": "yes", **counts}
+    return Finding(len(set(counts.values())) == 1, {"compared": "yes", **counts})
 
 
 def _counted(parts: Repositories, name: str, state: Freshness) -> int:
@@ -204,13 +220,22 @@ def count_entities(parts: Repositories, *, external: bool = True) -> int:
     return count
 
 
-_Found = tuple[bool, Metadata]
-_STATEMENT_CHECKS: dict[str, Callable[[Repositories], _Found]] = {
+_STATEMENT_CHECKS: dict[str, Callable[[Repositories], Finding]] = {
     "is_latest": _statements_are_latest,
     "canonical": _statements_are_canonical,
+    "assertions": _assertions_hold,
+    "references": check_references,
 }
-_EXPORT_CHECKS: dict[str, Callable[[Repositories, str], _Found]] = {
+_EXPORT_CHECKS: dict[str, Callable[[Repositories, str], Finding]] = {
     "is_latest": _is_latest,
     "intact": _is_intact,
     "reconciles": _reconciles,
+}
+_WARNINGS = {"is_latest", "references"}
+_MENDS = {
+    "is_latest": "lakehouse make -d {dataset}",
+    "intact": "lakehouse export -d {dataset} {name} --force",
+    "reconciles": "lakehouse export -d {dataset} {name} --force",
+    "canonical": "lakehouse merge -d {dataset} --force",
+    "assertions": "lakehouse make -d {dataset} --no-assertions",
 }

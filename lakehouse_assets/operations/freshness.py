@@ -1,6 +1,7 @@
 """Whether an artifact is fresh, and why not: by content first, by tags only where nothing was recorded."""
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,8 +9,13 @@ from datetime import datetime
 from lakehouse_assets import layout
 from lakehouse_assets.exports.base import Export
 from lakehouse_assets.exports.registry import EXPORTS
+from lakehouse_assets.operations.findings import Row
 from lakehouse_assets.operations.repositories import Repositories
 from lakehouse_assets.storage.records import Written
+
+# SHA-256 digests, and the ids of tables
+_LONG = re.compile(r"\b(?:[0-9a-f]{64}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b")
+_DIGITS = 8
 
 STATEMENT_TAGS = (
     layout.TAG_STATEMENTS_UPDATED,
@@ -46,6 +52,18 @@ class Freshness:
     rows: int | None = None
     bytes: int | None = None
     digest: str | None = None
+
+    def compared(self) -> list[Row]:
+        """Each source: what the artifact was made from, and what is there now."""
+        return [
+            {
+                "source": name,
+                "made from": _short(self.made_from.get(name)),
+                "now": _short(self.current.get(name)),
+                "changed": "yes" if self.made_from.get(name) != self.current.get(name) else "no",
+            }
+            for name in dict.fromkeys([*self.current, *self.made_from])
+        ]
 
 
 def freshness_of(
@@ -127,6 +145,13 @@ def path_of(export: Export, parts: Repositories) -> str:
 def tags_of(export: Export) -> Sequence[str]:
     """The tags that an export's tag must be newer than."""
     return INDEX_TAGS if export.name == "index" else STATEMENT_TAGS
+
+
+def _short(value: str | None) -> str:
+    """A version as people tell it from another: of ids and digests the first characters are enough."""
+    if value is None:
+        return "-"
+    return _LONG.sub(lambda found: f"{found[0][:_DIGITS]}…", value) or "none"
 
 
 def _verdict(

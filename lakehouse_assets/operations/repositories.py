@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from lakehouse_assets.exports.base import DatasetView
 from lakehouse_assets.model.dataset import DatasetConfig
 from lakehouse_assets.settings import Settings
+from lakehouse_assets.statements.reader import Reader
 from lakehouse_assets.statements.store import StatementStore
 from lakehouse_assets.storage.jobs import Jobs
 from lakehouse_assets.storage.leases import Leases
@@ -56,7 +57,8 @@ class Repositories:
     """
     The parts of one dataset. `config` reads config.yml anew; `view` is what exports read.
 
-    `archive` and `documents` are there for operations that are given some; nothing here needs them.
+    `others` names the lake's other datasets, each with what opens a reader of its statements. `archive` and
+    `documents` are there for operations that are given some; nothing here needs them.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Repositories:
     records: Records
     jobs: Jobs
     leases: Leases
+    others: Callable[[], Iterable[tuple[str, Callable[[], Reader]]]] = tuple
     archive: object | None = None
     documents: object | None = None
 
