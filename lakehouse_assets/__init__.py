@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from lakehouse_assets.operations import *  # noqa: F403
 
 _OPERATIONS = [
+    "CompactJob",
+    "CompactOperation",
     "DatasetJobOperation",
     "DeleteJob",
     "DeleteOperation",
@@ -40,6 +42,9 @@ _OPERATIONS = [
     "MakeOperation",
     "MergeJob",
     "MergeOperation",
+    "VacuumJob",
+    "VacuumOperation",
+    "compact",
     "export_documents",
     "export_entities",
     "export_index",
@@ -47,6 +52,7 @@ _OPERATIONS = [
     "export_statistics",
     "make",
     "merge",
+    "vacuum",
 ]
 
 # loaded when asked for, so that importing the package costs nothing

@@ -15,6 +15,8 @@ from lakehouse_assets.model.dataset import DatasetConfig
 from lakehouse_assets.model.names import check_dataset_name, is_dataset_name
 from lakehouse_assets.model.pipeline import PipelineConfig
 from lakehouse_assets.operations import (
+    CompactJob,
+    CompactOperation,
     DeleteJob,
     DeleteOperation,
     ExportJob,
@@ -24,6 +26,8 @@ from lakehouse_assets.operations import (
     MakeOperation,
     MergeJob,
     MergeOperation,
+    VacuumJob,
+    VacuumOperation,
 )
 from lakehouse_assets.operations.catalog import (
     CatalogResult,
@@ -376,6 +380,20 @@ class Dataset:
         """Rewrite the partitions that a merge would change; answers stay the same."""
         job = MergeJob.make(dataset=self.name)
         return MergeOperation(job, repositories=self.repositories, progress=progress).run(force=force)
+
+    def compact(self, *, force: bool = False, progress: Progress | None = None) -> CompactJob:
+        """Put small files of the statements together, sorted by entity id; no row changes."""
+        job = CompactJob.make(dataset=self.name)
+        return CompactOperation(job, repositories=self.repositories, progress=progress).run(force=force)
+
+    def vacuum(self, *, retention_hours: int = 0, dry_run: bool = False, force: bool = False) -> VacuumJob:
+        """
+        Delete the data files that no live version needs, unless they were needed in the last `retention_hours`.
+
+        Versions that long reads hold stay whole. With `dry_run` files are only counted.
+        """
+        job = VacuumJob.make(dataset=self.name, retention_hours=retention_hours, dry_run=dry_run)
+        return VacuumOperation(job, repositories=self.repositories).run(force=force)
 
     def content_version(self) -> str:
         """The version of what reads answer; merges leave it as it is."""

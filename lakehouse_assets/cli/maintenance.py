@@ -1,4 +1,4 @@
-"""`merge` and `unlock`: looking after a dataset."""
+"""`merge`, `compact`, `vacuum` and `unlock`: looking after a dataset."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,7 +25,7 @@ def merge(
     with Bar("merging", shown=not call.quiet) as progress:
         job = dataset.merge(force=force, progress=progress)
     if not job.skipped:
-        reporting.report_merge(dataset, job)
+        reporting.report_maintenance(dataset, job)
     if call.as_json:
         told = output.fields(job, "dataset", "seconds", "skipped", "errors", "partitions")
         rows = {"rows": job.rows_after, **output.fields(job, "rows_before", "rows_after")}
@@ -38,6 +38,64 @@ def merge(
             f"merged {humane.count(len(job.partitions), 'partition')} of {job.dataset}: "
             f"{humane.count(job.rows_before, 'statement')} to {humane.count(job.rows_after)} "
             f"in {humane.seconds(job.seconds)}"
+        )
+
+
+@verb(verbs, "compact", example="lakehouse compact -d eu_list")
+def compact(
+    call: Call,
+    force: Annotated[bool, typer.Option("--force", help="Rewrite all files, also large ones.")] = False,
+) -> None:
+    """Put small files together; no row changes."""
+    dataset = call.dataset()
+    with Bar("compacting", shown=not call.quiet) as progress:
+        job = dataset.compact(force=force, progress=progress)
+    if not job.skipped:
+        reporting.report_maintenance(dataset, job)
+    if call.as_json:
+        told = output.fields(job, "dataset", "rows", "bytes", "seconds", "skipped", "errors", "partitions")
+        files = output.fields(job, "files_before", "files_after", "run_id")
+        output.document({**told, **files, "digest": dataset.content_version()})
+    elif not job.partitions:
+        output.line(f"{job.dataset}: nothing to compact")
+    else:
+        output.line(
+            f"compacted {humane.count(len(job.partitions), 'partition')} of {job.dataset}: "
+            f"{humane.count(job.files_before, 'file')} to {humane.count(job.files_after)} "
+            f"in {humane.seconds(job.seconds)}"
+        )
+
+
+@verb(verbs, "vacuum", example="lakehouse vacuum -d eu_list --retention-hours 168")
+def vacuum(
+    call: Call,
+    retention_hours: Annotated[
+        int,
+        typer.Option(
+            "--retention-hours",
+            metavar="N",
+            min=0,
+            help="Keep files that were replaced in the last N hours, for those who look at older versions.",
+        ),
+    ] = 0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what would be deleted.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Look again, also right after a vacuum.")] = False,
+) -> None:
+    """Delete data files that nobody needs any more; what somebody reads stays."""
+    dataset = call.dataset()
+    job = dataset.vacuum(retention_hours=retention_hours, dry_run=dry_run, force=force)
+    if not (job.skipped or job.dry_run):
+        reporting.report_maintenance(dataset, job)
+    if call.as_json:
+        told = output.fields(job, "dataset", "files", "bytes", "swept", "seconds", "skipped", "errors")
+        options = output.fields(job, "retention_hours", "dry_run", "run_id")
+        output.document({**told, **options, "rows": 0, "digest": dataset.content_version()})
+    elif not job.files and not job.swept:
+        output.line(f"{job.dataset}: nothing to vacuum")
+    else:
+        output.line(
+            f"{'would delete' if dry_run else 'deleted'} {humane.count(job.files, 'file')} of {job.dataset}, "
+            f"{humane.size(job.bytes)}, in {humane.seconds(job.seconds)}"
         )
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from dagster import DagsterInstance
 
     from lakehouse_assets.lake import Dataset, Lake
-    from lakehouse_assets.operations import ImportJob, MergeJob
+    from lakehouse_assets.operations import CompactJob, ImportJob, MergeJob, VacuumJob
 
 log = logging.getLogger(__name__)
 
@@ -27,13 +27,13 @@ def report(dataset: "Dataset", *, job: "ImportJob | None" = None) -> None:
     _tell(dataset.lake, tell)
 
 
-def report_merge(dataset: "Dataset", job: "MergeJob") -> None:
-    """Tell of a merge, which makes nothing stale."""
+def report_maintenance(dataset: "Dataset", job: "CompactJob | MergeJob | VacuumJob") -> None:
+    """Tell of a merge, a compaction or a vacuum, which make nothing stale."""
 
     def tell(instance: "DagsterInstance") -> None:
-        from lakehouse_assets.defs.report import report_merge
+        from lakehouse_assets.defs.report import report_maintenance
 
-        report_merge(instance, job)
+        report_maintenance(instance, job)
 
     _tell(dataset.lake, tell)
 

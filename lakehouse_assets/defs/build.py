@@ -10,10 +10,11 @@ import dagster as dg
 from lakehouse_assets.defs.assets import build_assets
 from lakehouse_assets.defs.automation import keep_fresh
 from lakehouse_assets.defs.checks import build_checks
-from lakehouse_assets.defs.jobs import catalog_job, check_job, make_job, merge_job
+from lakehouse_assets.defs.jobs import catalog_job, check_job, make_job
+from lakehouse_assets.defs.maintenance import compact_job, merge_job, vacuum_job
 from lakehouse_assets.defs.naming import Naming
 from lakehouse_assets.defs.resources import LakeResource
-from lakehouse_assets.defs.schedules import make_schedule
+from lakehouse_assets.defs.schedules import maintenance_schedules, make_schedule
 from lakehouse_assets.defs.sensors import checks_sensor, datasets_sensor
 from lakehouse_assets.settings import get_settings
 
@@ -47,11 +48,12 @@ def build_definitions(
         warnings.filterwarnings("ignore", category=dg.PreviewWarning)
         warnings.filterwarnings("ignore", category=dg.BetaWarning)
         make, check = make_job(naming), check_job(naming)
+        maintenance = compact_job(naming), merge_job(naming), vacuum_job(naming)
         return dg.Definitions(
             assets=build_assets(naming),
             asset_checks=build_checks(naming),
-            jobs=[make, catalog_job(naming), merge_job(naming), check],
-            schedules=[make_schedule(naming, make)],
+            jobs=[make, catalog_job(naming), check, *maintenance],
+            schedules=[make_schedule(naming, make), *maintenance_schedules(naming, *maintenance)],
             sensors=[datasets_sensor(naming), checks_sensor(naming, check), keep_fresh(naming)],
             resources={naming.resource: _resource(uri, s3)},
             # a process of its own for each step would take seconds to start

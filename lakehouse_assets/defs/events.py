@@ -7,9 +7,11 @@ import dagster as dg
 from lakehouse_assets.defs import metadata as shown
 from lakehouse_assets.defs.artifacts import CONFIG, STATEMENTS
 from lakehouse_assets.defs.naming import Naming
-from lakehouse_assets.operations import MergeJob
+from lakehouse_assets.operations import CompactJob, MergeJob, VacuumJob
 
 DATA_VERSION = "dagster/data_version"
+
+MaintenanceJob = CompactJob | MergeJob | VacuumJob
 
 
 def config_observation(naming: Naming, dataset: str, digest: str) -> dg.AssetObservation:
@@ -36,8 +38,14 @@ def materialization(
     )
 
 
-def merge_observation(naming: Naming, job: MergeJob) -> dg.AssetObservation:
-    """The statements were merged, which changes neither their content nor their data version."""
+def maintenance_observation(naming: Naming, job: MaintenanceJob) -> dg.AssetObservation:
+    """The statements lie otherwise on disk, which changes neither their content nor their data version."""
+    if isinstance(job, CompactJob):
+        done, metadata = "compacted", shown.of_compaction(job)
+    elif isinstance(job, MergeJob):
+        done, metadata = "merged", shown.of_merge(job)
+    else:
+        done, metadata = "vacuumed", shown.of_vacuum(job)
     return dg.AssetObservation(
-        naming.key(STATEMENTS), partition=job.dataset, description="merged", metadata=shown.of_merge(job)
+        naming.key(STATEMENTS), partition=job.dataset, description=done, metadata=metadata
     )

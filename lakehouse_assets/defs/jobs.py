@@ -7,10 +7,7 @@ from pydantic import Field
 
 from lakehouse_assets.defs import artifacts
 from lakehouse_assets.defs.checks import CHECKS, IS_LATEST, dataset_results, evaluation
-from lakehouse_assets.defs.events import merge_observation
-from lakehouse_assets.defs.failures import RETRY, explained
 from lakehouse_assets.defs.naming import Naming
-from lakehouse_assets.defs.progress import LogProgress
 from lakehouse_assets.defs.resources import open_lake
 from lakehouse_assets.errors import LakehouseError
 
@@ -20,7 +17,6 @@ if TYPE_CHECKING:
 
 MAKE = "make"
 CATALOG = "make_catalog"
-MERGE = "merge"
 CHECK = "check"
 CHECK_OP = "check_datasets"
 
@@ -33,12 +29,6 @@ class CheckConfig(dg.Config):
         default=[check.name for check in CHECKS],
         description="Names of checks. `intact` and `reconciles` read whole files.",
     )
-
-
-class MergeConfig(dg.Config):
-    """How to merge."""
-
-    force: bool = Field(default=False, description="Rewrite every partition, also those that are merged.")
 
 
 def make_job(naming: Naming) -> "UnresolvedAssetJobDefinition":
@@ -64,33 +54,6 @@ def catalog_job(naming: Naming) -> "UnresolvedAssetJobDefinition":
         description="Writes the catalogue of the lake from the indexes of its datasets.",
         tags={"kind": "make"},
     )
-
-
-def merge_job(naming: Naming) -> dg.JobDefinition:
-    """
-    Merging as a job of its own.
-
-    It changes how the table lies on disk, not what it says: an observation is logged, nothing becomes stale.
-    """
-
-    @dg.op(name=naming.name("merge_statements"), required_resource_keys={naming.resource}, retry_policy=RETRY)
-    def merge_statements(context: dg.OpExecutionContext, config: MergeConfig) -> None:
-        with explained():
-            dataset = open_lake(context, naming).dataset(context.partition_key)
-            job = dataset.merge(force=config.force, progress=LogProgress(context.log))
-        context.log_event(merge_observation(naming, job))
-
-    @dg.job(
-        name=naming.name(MERGE),
-        partitions_def=naming.datasets,
-        description="Rewrites the partitions of the statements that have rows to compare, sorted, so that "
-        "reads are cheap. Answers stay the same.",
-        tags={"kind": "maintenance"},
-    )
-    def merge() -> None:
-        merge_statements()
-
-    return merge
 
 
 def check_job(naming: Naming) -> dg.JobDefinition:

@@ -9,7 +9,7 @@ from lakehouse_assets.defs.artifacts import Artifact
 from lakehouse_assets.defs.numbers import human_size
 from lakehouse_assets.defs.preview import catalog_preview, preview
 from lakehouse_assets.lake import Dataset, Lake
-from lakehouse_assets.operations import ExportJob, ImportJob, MergeJob
+from lakehouse_assets.operations import CompactJob, ExportJob, ImportJob, MergeJob, VacuumJob
 from lakehouse_assets.operations.catalog import CatalogResult
 from lakehouse_assets.operations.freshness import Freshness
 from lakehouse_assets.storage.location import Location
@@ -93,6 +93,30 @@ def of_merge(job: MergeJob) -> Metadata:
         "partitions": dg.MetadataValue.int(len(job.partitions)),
         "rows_before": dg.MetadataValue.int(job.rows_before),
         "rows_after": dg.MetadataValue.int(job.rows_after),
+        **_work(job.seconds, skipped=job.skipped),
+    }
+
+
+def of_compaction(job: CompactJob) -> Metadata:
+    """What a compaction rewrote."""
+    return {
+        "partitions": dg.MetadataValue.int(len(job.partitions)),
+        "files_before": dg.MetadataValue.int(job.files_before),
+        "files_after": dg.MetadataValue.int(job.files_after),
+        "rows": dg.MetadataValue.int(job.rows),
+        **_size(job.bytes),
+        **_work(job.seconds, skipped=job.skipped),
+    }
+
+
+def of_vacuum(job: VacuumJob) -> Metadata:
+    """What a vacuum deleted."""
+    return {
+        "files": dg.MetadataValue.int(job.files),
+        "swept": dg.MetadataValue.int(job.swept),
+        "retention_hours": dg.MetadataValue.int(job.retention_hours),
+        "dry_run": dg.MetadataValue.bool(job.dry_run),
+        **_size(job.bytes),
         **_work(job.seconds, skipped=job.skipped),
     }
 

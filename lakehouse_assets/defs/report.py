@@ -10,10 +10,16 @@ import dagster as dg
 
 from lakehouse_assets.defs import artifacts, metadata
 from lakehouse_assets.defs.artifacts import Artifact
-from lakehouse_assets.defs.events import DATA_VERSION, config_observation, materialization, merge_observation
+from lakehouse_assets.defs.events import (
+    DATA_VERSION,
+    MaintenanceJob,
+    config_observation,
+    maintenance_observation,
+    materialization,
+)
 from lakehouse_assets.defs.naming import Naming
 from lakehouse_assets.lake import Dataset, Lake
-from lakehouse_assets.operations import ImportJob, MergeJob
+from lakehouse_assets.operations import ImportJob
 
 _PLAIN = Naming()
 
@@ -89,9 +95,9 @@ def report_catalog(instance: dg.DagsterInstance, lake: Lake, *, naming: Naming =
     return [asset]
 
 
-def report_merge(instance: dg.DagsterInstance, job: MergeJob, *, naming: Naming = _PLAIN) -> None:
-    """The statements were merged: nothing that is made from them becomes stale."""
-    instance.report_runless_asset_event(merge_observation(naming, job))
+def report_maintenance(instance: dg.DagsterInstance, job: MaintenanceJob, *, naming: Naming = _PLAIN) -> None:
+    """The statements were merged, compacted or vacuumed: nothing that is made from them becomes stale."""
+    instance.report_runless_asset_event(maintenance_observation(naming, job))
 
 
 def report_removal(instance: dg.DagsterInstance, name: str, *, naming: Naming = _PLAIN) -> None:

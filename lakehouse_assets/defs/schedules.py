@@ -1,8 +1,8 @@
 """What is done by the clock."""
 
 import logging
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -11,12 +11,37 @@ from lakehouse_assets.defs.naming import Naming
 from lakehouse_assets.defs.resources import open_lake
 from lakehouse_assets.errors import LakehouseError
 from lakehouse_assets.lake import Dataset, Lake
+from lakehouse_assets.model.job import DatasetJob
 from lakehouse_assets.model.pipeline import OFF
+from lakehouse_assets.operations import (
+    CompactJob,
+    CompactOperation,
+    DatasetJobOperation,
+    MergeJob,
+    MergeOperation,
+    VacuumJob,
+    VacuumOperation,
+)
 
 if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 DAILY = "0 3 * * *"
+WEEKLY = {"compact": "0 4 * * 3", "merge": "0 4 * * 0", "vacuum": "0 5 * * 0"}
+"""Compacting in the middle of the week; merging at its end, and then what that leaves over is deleted."""
+
+_NOTHING = {
+    "make": "every dataset is fresh",
+    "compact": "no dataset has small files to put together",
+    "merge": "every dataset is merged",
+    "vacuum": "no dataset has files to delete",
+}
+
+_OPERATIONS: dict[str, tuple[type[DatasetJob], type[DatasetJobOperation[Any]]]] = {
+    "compact": (CompactJob, CompactOperation),
+    "merge": (MergeJob, MergeOperation),
+    "vacuum": (VacuumJob, VacuumOperation),
+}
 
 
 def make_schedule(naming: Naming, job: "UnresolvedAssetJobDefinition") -> dg.ScheduleDefinition:
@@ -32,23 +57,53 @@ def make_schedule(naming: Naming, job: "UnresolvedAssetJobDefinition") -> dg.Sch
         "pipeline.yml leaves it out.",
     )
     def daily_make(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        lake = open_lake(context, naming)
-        known = set(context.instance.get_dynamic_partitions(naming.partition_set))
-        stale = [name for name in lake.datasets() if name in known and _is_due(lake, name, context.log)]
-        if not stale:
-            yield dg.SkipReason("every dataset is fresh")
-        at = context.scheduled_execution_time.isoformat()
-        for name in stale:
-            yield dg.RunRequest(run_key=f"{name}:{at}", partition_key=name)
+        yield from _requests(context, naming, "make", _is_stale)
 
     return daily_make
 
 
-def _is_due(lake: Lake, name: str, log: logging.Logger) -> bool:
-    """Whether something of a dataset has to be made; a dataset that cannot be read holds up no other."""
+def maintenance_schedules(naming: Naming, *jobs: dg.JobDefinition) -> list[dg.ScheduleDefinition]:
+    """Once a week each, one run for each dataset that has something to compact, merge or vacuum."""
+    return [_weekly(naming, job, what, cron) for job, (what, cron) in zip(jobs, WEEKLY.items(), strict=True)]
+
+
+def _weekly(naming: Naming, job: dg.JobDefinition, what: str, cron: str) -> dg.ScheduleDefinition:
+    @dg.schedule(
+        name=naming.name(f"weekly_{what}"),
+        job=job,
+        cron_schedule=cron,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        required_resource_keys={naming.resource},
+        description=f"Runs `{what}` for the datasets that need it. `schedules: {{{what}: off}}` in a dataset's "
+        "pipeline.yml leaves it out.",
+    )
+    def weekly(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        yield from _requests(context, naming, what, lambda dataset: _needs(dataset, what))
+
+    return weekly
+
+
+def _requests(
+    context: dg.ScheduleEvaluationContext, naming: Naming, what: str, is_due: Callable[[Dataset], bool]
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """A run for each dataset that is due, or why there is none."""
+    lake = open_lake(context, naming)
+    known = set(context.instance.get_dynamic_partitions(naming.partition_set))
+    due = [
+        name for name in lake.datasets() if name in known and _is_due(lake, name, what, is_due, context.log)
+    ]
+    if not due:
+        yield dg.SkipReason(_NOTHING[what])
+    at = context.scheduled_execution_time.isoformat()
+    for name in due:
+        yield dg.RunRequest(run_key=f"{name}:{at}", partition_key=name)
+
+
+def _is_due(lake: Lake, name: str, what: str, is_due: Callable[[Dataset], bool], log: logging.Logger) -> bool:
+    """Whether something is to be done for a dataset; one that cannot be read holds up no other."""
     try:
         dataset = lake.dataset(name)
-        return dataset.pipeline.schedules.make != OFF and _is_stale(dataset)
+        return getattr(dataset.pipeline.schedules, what) != OFF and is_due(dataset)
     except LakehouseError as exc:
         log.warning(f"{name} is left out: {exc}")
         return False
@@ -56,3 +111,8 @@ def _is_due(lake: Lake, name: str, log: logging.Logger) -> bool:
 
 def _is_stale(dataset: Dataset) -> bool:
     return not all(dataset.freshness(artifact.name).fresh for artifact in FILES)
+
+
+def _needs(dataset: Dataset, what: str) -> bool:
+    job, operation = _OPERATIONS[what]
+    return not operation.from_job(job.make(dataset=dataset.name), dataset).is_fresh()

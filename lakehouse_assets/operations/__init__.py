@@ -1,6 +1,7 @@
 """Operations: what can be done with a dataset, with their jobs and the decision whether there is anything to do."""
 
 from lakehouse_assets.operations.base import DatasetJobOperation
+from lakehouse_assets.operations.compactions import CompactJob, CompactOperation
 from lakehouse_assets.operations.deletes import DeleteJob, DeleteOperation
 from lakehouse_assets.operations.exports import (
     ExportDocumentsJob,
@@ -16,6 +17,7 @@ from lakehouse_assets.operations.exports import (
     ExportStatisticsOperation,
 )
 from lakehouse_assets.operations.factories import (
+    compact,
     export_documents,
     export_entities,
     export_index,
@@ -23,12 +25,16 @@ from lakehouse_assets.operations.factories import (
     export_statistics,
     make,
     merge,
+    vacuum,
 )
 from lakehouse_assets.operations.imports import ImportJob, ImportOperation
 from lakehouse_assets.operations.make import MakeJob, MakeOperation
 from lakehouse_assets.operations.merges import MergeJob, MergeOperation
+from lakehouse_assets.operations.vacuums import VacuumJob, VacuumOperation
 
 __all__ = [
+    "CompactJob",
+    "CompactOperation",
     "DatasetJobOperation",
     "DeleteJob",
     "DeleteOperation",
@@ -49,6 +55,9 @@ __all__ = [
     "MakeOperation",
     "MergeJob",
     "MergeOperation",
+    "VacuumJob",
+    "VacuumOperation",
+    "compact",
     "export_documents",
     "export_entities",
     "export_index",
@@ -56,4 +65,5 @@ __all__ = [
     "export_statistics",
     "make",
     "merge",
+    "vacuum",
 ]

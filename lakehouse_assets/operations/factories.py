@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from lakehouse_assets.operations.compactions import CompactJob, CompactOperation
 from lakehouse_assets.operations.exports import (
     ExportDocumentsJob,
     ExportDocumentsOperation,
@@ -16,6 +17,7 @@ from lakehouse_assets.operations.exports import (
 )
 from lakehouse_assets.operations.make import MakeJob, MakeOperation
 from lakehouse_assets.operations.merges import MergeJob, MergeOperation
+from lakehouse_assets.operations.vacuums import VacuumJob, VacuumOperation
 
 if TYPE_CHECKING:
     from lakehouse_assets.lake import Dataset
@@ -78,3 +80,14 @@ def make(dataset: "Dataset", force: bool = False, *, assertions: bool = True) ->
 def merge(dataset: "Dataset", force: bool = False) -> MergeJob:
     """Rewrite the statements to the rows that count."""
     return MergeOperation.from_job(MergeJob.make(dataset=dataset.name), dataset).run(force=force)
+
+
+def compact(dataset: "Dataset", force: bool = False) -> CompactJob:
+    """Put small files of the statements together."""
+    return CompactOperation.from_job(CompactJob.make(dataset=dataset.name), dataset).run(force=force)
+
+
+def vacuum(dataset: "Dataset", retention_hours: int = 0, force: bool = False) -> VacuumJob:
+    """Delete the data files of the statements that no version needs any more."""
+    job = VacuumJob.make(dataset=dataset.name, retention_hours=retention_hours)
+    return VacuumOperation.from_job(job, dataset).run(force=force)

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from lakehouse_assets.defs.report import report_dataset, report_merge, report_removal
+from lakehouse_assets.defs.report import report_dataset, report_maintenance, report_removal
 from lakehouse_assets.defs.runs import run_make
 from lakehouse_assets.lake import Dataset, Lake
 from tests.defs.conftest import people
@@ -56,7 +56,7 @@ def test_what_runs_made_needs_no_telling(acme: Dataset, lake: Lake, instance: dg
 
 def test_a_merge_is_an_observation(acme: Dataset, instance: dg.DagsterInstance) -> None:
     report_dataset(instance, acme)
-    report_merge(instance, acme.merge(force=True))
+    report_maintenance(instance, acme.merge(force=True))
     filters = dg.AssetRecordsFilter(dg.AssetKey("statements"), asset_partitions=["acme"])
     assert len(instance.fetch_observations(filters, limit=5).records) == 1
     assert len(instance.fetch_materializations(filters, limit=5).records) == 1
