@@ -8,7 +8,8 @@ LakehouseError
 │   └── LeaseLost
 ├── Locked
 ├── AssertionFailed
-└── StorageError  (also an OSError)
+├── StorageError  (also an OSError)
+└── Unconfirmed   (also an OSError)
 
 Catch `LakehouseError` to catch them all; each message ends with what to do next.
 """
@@ -63,3 +64,7 @@ class AssertionFailed(LakehouseError):
 
 class StorageError(LakehouseError, OSError):
     """The disk or the object store refused: full, forbidden or out of reach."""
+
+
+class Unconfirmed(LakehouseError, OSError):
+    """The store was lost at the moment of a commit: whether it got in is to be seen when the store is back."""

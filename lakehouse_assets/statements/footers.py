@@ -67,7 +67,7 @@ def read_footer(table: Location, key: str) -> Footer:
     with named(table, key):
         if path is not None:
             return _footer(pq.read_metadata(path))
-        with table.open(key) as file:
+        with table.open_ranges(key) as file:
             return _footer(pq.read_metadata(file))
 
 
@@ -79,6 +79,8 @@ def named(table: Location, key: str) -> Iterator[None]:
 
     try:
         yield
+    except StorageError:
+        raise
     except FileNotFoundError as exc:
         msg = f"{table.url(key)} is gone: somebody vacuumed the table while it was read; try again"
         raise NotFound(msg) from exc

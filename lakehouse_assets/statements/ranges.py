@@ -189,7 +189,7 @@ def _remote_rows(part: Part, start: int, rows: int, columns: Sequence[str]) -> "
     numbers = [
         number for number, group in enumerate(part.footer.groups) if start <= group.start < start + rows
     ]
-    with part.folder.open(part.key) as file:
+    with part.folder.open_ranges(part.key) as file:
         table = pq.ParquetFile(file, pre_buffer=True).read_row_groups(numbers, columns=list(columns))
     return pl.DataFrame(table)
 

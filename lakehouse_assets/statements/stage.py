@@ -1,5 +1,6 @@
 """Writing the data files of a partition, in id order, before a commit takes them in."""
 
+import logging
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -14,6 +15,8 @@ from lakehouse_assets.storage.location import Location
 if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
+
+log = logging.getLogger(__name__)
 
 ROW_GROUP = 16_384
 """Rows read at once for a single entity: 3 ms each; smaller groups cost more to write and keep."""
@@ -101,9 +104,15 @@ class Staging:
 
     def discard(self) -> None:
         """Remove the files of `finish`: no commit took them in."""
-        for file in self._files:
-            self._table.delete(file.key)
-        self._files = []
+        files, self._files = self._files, []
+        for number, file in enumerate(files):
+            try:
+                self._table.delete(file.key)
+            except StorageError as exc:
+                # what the work failed with counts, and may well be why this fails
+                left = len(files) - number
+                log.warning("%s files are left behind, no commit took them in: %s", left, exc)
+                return
 
 
 class _FileWriter:

@@ -7,16 +7,17 @@ notes stand in the commits' metadata, where other programs pass them by.
 
 import json
 import logging
-import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from lakehouse_assets import layout
-from lakehouse_assets.errors import Conflict, InvalidData, StorageError
+from lakehouse_assets.errors import Conflict, InvalidData, LakehouseError, StorageError, Unconfirmed
 from lakehouse_assets.statements import schema as s
+from lakehouse_assets.storage.answers import explain_text
 from lakehouse_assets.storage.location import Location
 from lakehouse_assets.storage.options import for_delta
 
@@ -32,6 +33,8 @@ CONTENT_VERSION = "lakehouse.content_version"
 NO_TABLE = "none"
 
 COMMIT_TRIES = 20
+# what delta-rs calls an object store that refuses
+_STORE = "Generic S3 error"
 _LAYOUT_ONLY = {"OPTIMIZE", "VACUUM START", "VACUUM END"}
 
 
@@ -155,7 +158,7 @@ class StatementTable:
                 storage_options=self._options(),
             )
         except OSError as exc:
-            msg = f"cannot make the table {self.location.uri}: {_plain(exc)}; nothing was changed"
+            msg = f"cannot make the table {self.location.uri}, nothing was changed: {explain_text(str(exc))}"
             raise StorageError(msg) from exc
 
     def append(self, files: Sequence[StagedFile], *, metadata: Mapping[str, str] | None = None) -> int:
@@ -194,7 +197,7 @@ class StatementTable:
         try:
             table = deltalake.DeltaTable(self._uri(), version=version, storage_options=self._options())
         except (OSError, DeltaError) as exc:
-            msg = f"cannot open version {version} of {self.location.uri}: {_plain(exc)}"
+            msg = f"cannot open version {version} of {self.location.uri}: {explain_text(str(exc))}"
             raise StorageError(msg) from exc
         return {file.key for file in _files(table.get_add_actions(flatten=True))}
 
@@ -213,7 +216,8 @@ class StatementTable:
     def _content_of(self, table: "deltalake.DeltaTable", snapshot: Snapshot) -> str:
         limit = 8
         while True:
-            commits = table.history(limit)
+            with self._named():
+                commits = table.history(limit)
             for commit in commits:
                 if CONTENT_VERSION in commit:
                     return str(commit[CONTENT_VERSION])
@@ -268,29 +272,35 @@ class StatementTable:
                 table.create_write_transaction(
                     actions, "append", table.schema(), s.PARTITION_BY, commit_properties=properties
                 )
-            except CommitFailedError as exc:
-                log.debug("commit %s of %s failed: %s", attempt + 1, self.location.uri, exc)
-                self._known = None
-                time.sleep(min(0.02 * 2**attempt, 1.0))
-                continue
             except (OSError, DeltaError) as exc:
                 self._known = None
-                if not self._has(actions):
-                    msg = f"cannot commit to {self.location.uri}: {_plain(exc)}; nothing was changed"
-                    raise StorageError(msg) from exc
-                # what Delta does after a commit may fail, too
-                log.warning("committed to %s, but then: %s", self.location.uri, _plain(exc))
+                # an answer may get lost on the way, and what Delta does after a commit may fail
+                if self._has(actions):
+                    log.warning("committed to %s, but then: %s", self.location.uri, explain_text(str(exc)))
+                    return self._known[1].version if self._known else snapshot.version + 1
+                if isinstance(exc, CommitFailedError):
+                    log.debug("commit %s of %s failed: %s", attempt + 1, self.location.uri, exc)
+                    time.sleep(min(0.02 * 2**attempt, 1.0))
+                    continue
+                msg = f"cannot commit to {self.location.uri}, nothing was changed: {explain_text(str(exc))}"
+                raise StorageError(msg) from exc
             self._known = None
-            version = self.snapshot()
-            return version.version if version else 0
+            # not asked of the store, which may be gone by now
+            return snapshot.version + 1
         msg = f"{tries} commit(s) to {self.location.uri} failed beside other writers; nothing was changed, run it again"
         raise Conflict(msg)
 
     def _has(self, actions: "Sequence[AddAction | RemoveAction]") -> bool:
-        """Whether the table has the files that actions add."""
+        """Whether the table has the files that actions add; Unconfirmed when it cannot be asked."""
         from deltalake.transaction import AddAction
 
-        snapshot = self.snapshot()
+        try:
+            snapshot = self.snapshot()
+        except LakehouseError as exc:
+            msg = (
+                f"it is not known whether {self.location.uri} was changed, look at it before you go on: {exc}"
+            )
+            raise Unconfirmed(msg) from exc
         present = {file.key for file in snapshot.files} if snapshot else set()
         return any(isinstance(action, AddAction) and action.path in present for action in actions)
 
@@ -299,16 +309,27 @@ class StatementTable:
         from deltalake.exceptions import TableNotFoundError
 
         if self._known is not None:
-            self._known[0].update_incremental()
+            with self._named():
+                self._known[0].update_incremental()
             return self._known[0]
         folder = self.location.path
         if folder is not None and not (folder / "_delta_log").is_dir():
             return None
+        with self._named():
+            try:
+                return deltalake.DeltaTable(self._uri(), storage_options=self._options())
+            except TableNotFoundError:
+                return None
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Tell a store that cannot be reached from a table that cannot be understood."""
         try:
-            return deltalake.DeltaTable(self._uri(), storage_options=self._options())
-        except TableNotFoundError:
-            return None
+            yield
         except Exception as exc:
+            if self.location.path is None and (isinstance(exc, OSError) or _STORE in str(exc)):
+                msg = f"cannot read the table {self.location.uri}: {explain_text(str(exc))}"
+                raise StorageError(msg) from exc
             msg = f"cannot open the table {self.location.uri}: {exc}"
             raise InvalidData(msg) from exc
 
@@ -345,11 +366,6 @@ def _removal(file: DataFile, *, new: bool) -> "RemoveAction":
         "origin": file.partition.origin,
     }
     return RemoveAction(file.key, new, int(time.time() * 1000), file.size, values)
-
-
-def _plain(exc: Exception) -> str:
-    """What Delta says, in one line and without colours."""
-    return " ".join(re.sub(r"\x1b\[[0-9;]*m|↳", "", str(exc)).split())
 
 
 def _files(actions: Any) -> list[DataFile]:

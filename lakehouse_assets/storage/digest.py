@@ -42,6 +42,8 @@ class DigestWriter(io.BufferedIOBase):
         view = memoryview(data)
         try:
             self._sink.write(view)
+        except StorageError:
+            raise
         except OSError as exc:
             msg = f"cannot write {self._place}: {exc.strerror or exc}"
             raise StorageError(msg) from exc

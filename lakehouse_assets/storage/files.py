@@ -32,6 +32,9 @@ class Files(Protocol):
     def open(self, key: str) -> BinaryIO:
         """A file for reading."""
 
+    def open_ranges(self, key: str) -> BinaryIO:
+        """A file for reading here and there."""
+
     def write(self, key: str, data: bytes) -> None:
         """Put a whole file in place."""
 

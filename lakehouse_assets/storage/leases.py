@@ -22,7 +22,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from lakehouse_assets import layout
-from lakehouse_assets.errors import Locked
+from lakehouse_assets.errors import Locked, StorageError
 from lakehouse_assets.storage.holders import Holder
 from lakehouse_assets.storage.lease import Lease
 from lakehouse_assets.storage.location import Location
@@ -58,7 +58,7 @@ class Leases:
         """Hold off exclusive work, beside any number of other appends; Locked when it takes too long."""
         with ExitStack() as held:
             lease = self._wait(lambda: self._try_shared(name), self._until())
-            held.callback(self._leave_shared, lease)
+            held.enter_context(_afterwards(lambda: self._leave_shared(lease)))
             with lease:
                 yield lease
 
@@ -77,11 +77,8 @@ class Leases:
         """Be the only one to write this export; Locked when it takes too long."""
         key = layout.target_lock(name)
         lease = self._wait(lambda: self._try_record(key, f"target {name}", f"writes {name}"), self._until())
-        try:
-            with lease:
-                yield lease
-        finally:
-            lease.release()
+        with _afterwards(lease.release), lease:
+            yield lease
 
     @contextmanager
     def mark(self, folder: str, details: Mapping[str, str]) -> Iterator[Lease]:
@@ -90,11 +87,8 @@ class Leases:
         key = f"{folder}/{holder.token}.json"
         self._location.write(key, holder.to_bytes())
         lease = Lease(self._location, key, holder, seconds=self._seconds)
-        try:
-            with lease:
-                yield lease
-        finally:
-            self._location.delete(key)
+        with _afterwards(lambda: self._location.delete(key)), lease:
+            yield lease
 
     def marks(self, folder: str) -> list[Holder]:
         """The living notes of a folder; those of the dead are removed."""
@@ -155,11 +149,11 @@ class Leases:
         if isinstance(lease, Holder):
             return lease
         with ExitStack() as attempt:
-            attempt.callback(lease.release)
+            attempt.enter_context(_afterwards(lease.release))
             attempt.enter_context(lease)
             if not self._take_lock_file(lease.holder.stamp):
                 return self._foreign_writer() or lease.holder
-            attempt.callback(self._drop_lock_file, lease)
+            attempt.enter_context(_afterwards(lambda: self._drop_lock_file(lease)))
             held.push(attempt.pop_all())
         return lease
 
@@ -276,6 +270,20 @@ class Leases:
             f"or, if that is dead, run `lakehouse unlock --force -d {self._location.name}`"
         )
         return Locked(msg, holder=str(holder), age_seconds=age)
+
+
+@contextmanager
+def _afterwards(clean: Callable[[], object]) -> Iterator[None]:
+    """Clean up after the block; where the block failed, that counts, and not that cleaning up fails, too."""
+    try:
+        yield
+    except BaseException:
+        try:
+            clean()
+        except StorageError as exc:
+            log.warning("a lease is left behind until it expires: %s", exc)
+        raise
+    clean()
 
 
 def _user() -> str:

@@ -72,6 +72,10 @@ class LocalFiles:
             except _ABSENT as exc:
                 raise FileNotFoundError(path) from exc
 
+    def open_ranges(self, key: str) -> BinaryIO:
+        """A file for reading here and there."""
+        return self.open(key)
+
     def write(self, key: str, data: bytes) -> None:
         """Put a whole file in place."""
         with self._staged(key, data) as temp, _named(self.path(key)):

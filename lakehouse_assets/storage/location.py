@@ -107,6 +107,11 @@ class Location:
         with self._found(key):
             return self._files.open(key)
 
+    def open_ranges(self, key: str) -> BinaryIO:
+        """A file for reading here and there: on an object store each read is one request; NotFound without it."""
+        with self._found(key):
+            return self._files.open_ranges(key)
+
     def write(self, key: str, data: bytes) -> None:
         """Put a file in place, whole or not at all."""
         with self._found(key):
@@ -214,6 +219,11 @@ def _remote_root(protocol: str, rest: str, uri: str) -> tuple[str, str]:
     parts = [part for part in rest.split("/") if part]
     if any(part in (".", "..") for part in parts) or (protocol != "memory" and not parts):
         msg = f"not a place for a lake: {uri!r}; give a bucket and a folder, like s3://bucket/lake"
+        raise InvalidData(msg)
+    if parts and "@" in parts[0]:
+        msg = (
+            "credentials do not belong into a lake's address; give them by AWS_* variables or storage options"
+        )
         raise InvalidData(msg)
     root = "/".join(parts)
     # fsspec's memory store names its files with a slash in front

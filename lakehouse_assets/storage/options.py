@@ -3,6 +3,8 @@
 import os
 from collections.abc import Mapping
 
+from lakehouse_assets.errors import InvalidData
+
 # fsspec's word, delta-rs's word
 _WORDS = (
     ("key", "AWS_ACCESS_KEY_ID"),
@@ -14,14 +16,35 @@ _WORDS = (
 _TO_FSSPEC = {delta.lower(): fsspec for fsspec, delta in _WORDS} | {"aws_default_region": "region"}
 _TO_DELTA = dict(_WORDS)
 
+TRIES = 4
+"""How often a request is made before its failure counts; the pauses between grow up to four seconds."""
 
-def for_s3fs(options: Mapping[str, str]) -> dict[str, object]:
-    """The options as s3fs takes them; both vocabularies are understood."""
+TIMEOUT = "timeout"
+"""The option that says how long to wait for an answer, in seconds."""
+
+CONNECT_TIMEOUT = "connect_timeout"
+_DEFAULTS = {TIMEOUT: 30.0, CONNECT_TIMEOUT: 10.0}
+
+
+def for_s3fs(options: Mapping[str, str], environ: Mapping[str, str] | None = None) -> dict[str, object]:
+    """
+    The options as s3fs takes them; both vocabularies are understood.
+
+    boto knows the AWS_* variables itself, all but AWS_REGION.
+    """
+    environ = os.environ if environ is None else environ
     named = {_TO_FSSPEC.get(name.lower(), name): value for name, value in options.items()}
-    region = named.pop("region", None)
-    known: dict[str, object] = {name: value for name, value in named.items() if not _only_delta(name)}
+    region = named.pop("region", None) or _region(environ)
+    known: dict[str, object] = {
+        name: value for name, value in named.items() if not _only_delta(name) and name not in _DEFAULTS
+    }
     if region:
         known["client_kwargs"] = {"region_name": region}
+    known["config_kwargs"] = {
+        "connect_timeout": _seconds(options, CONNECT_TIMEOUT),
+        "read_timeout": _seconds(options, TIMEOUT),
+        "retries": {"mode": "standard", "total_max_attempts": _tries(environ)},
+    }
     return known
 
 
@@ -33,18 +56,44 @@ def for_delta(options: Mapping[str, str], environ: Mapping[str, str] | None = No
     endpoint is meant.
 
     Example:
-        >>> for_delta({"key": "me", "endpoint_url": "http://store:9000"}, {})
-        {'AWS_ACCESS_KEY_ID': 'me', 'AWS_ENDPOINT_URL': 'http://store:9000', 'AWS_ALLOW_HTTP': 'true'}
+        >>> found = for_delta({"key": "me", "endpoint_url": "http://store:9000"}, {})
+        >>> found["AWS_ENDPOINT_URL"], found["AWS_ALLOW_HTTP"]
+        ('http://store:9000', 'true')
     """
     environ = os.environ if environ is None else environ
     known = {_TO_DELTA.get(name, name): value for name, value in options.items()}
+    known |= {name: f"{_seconds(options, name):g}s" for name in _DEFAULTS}
+    # it makes one more try than there are retries
+    known.setdefault("max_retries", str(_tries(environ) - 1))
+    # what s3fs prefers to the plain variable; delta-rs does not know them
+    special = environ.get("FSSPEC_S3_ENDPOINT_URL") or environ.get("AWS_ENDPOINT_URL_S3")
+    if special:
+        known.setdefault("AWS_ENDPOINT_URL", special)
     endpoint = known.get("AWS_ENDPOINT_URL") or environ.get("AWS_ENDPOINT_URL")
-    if not endpoint and (endpoint := environ.get("FSSPEC_S3_ENDPOINT_URL")):
-        known["AWS_ENDPOINT_URL"] = endpoint
     if endpoint and endpoint.startswith("http://"):
         known.setdefault("AWS_ALLOW_HTTP", "true")
     return known
 
 
+def _seconds(options: Mapping[str, str], name: str) -> float:
+    text = options.get(name)
+    if text is None:
+        return _DEFAULTS[name]
+    try:
+        return float(str(text).removesuffix("s"))
+    except ValueError as exc:
+        msg = f"the storage option {name}={text!r} is no number of seconds; write for example 30"
+        raise InvalidData(msg) from exc
+
+
+def _tries(environ: Mapping[str, str]) -> int:
+    text = environ.get("AWS_MAX_ATTEMPTS", "")
+    return max(1, int(text)) if text.isdigit() else TRIES
+
+
+def _region(environ: Mapping[str, str]) -> str | None:
+    return None if environ.get("AWS_DEFAULT_REGION") else environ.get("AWS_REGION")
+
+
 def _only_delta(name: str) -> bool:
-    return name.lower().startswith(("aws_", "allow_http"))
+    return name.lower().startswith(("aws_", "allow_http", "max_retries", "retry_timeout"))

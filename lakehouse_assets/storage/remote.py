@@ -1,5 +1,7 @@
 """Files on object stores and all else that fsspec knows."""
 
+import io
+import logging
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
@@ -8,17 +10,26 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from lakehouse_assets.errors import InvalidData, StorageError
+from lakehouse_assets.storage.answers import code_of, explain, is_of_client, is_refused
 from lakehouse_assets.storage.digest import DigestWriter
 from lakehouse_assets.storage.options import for_s3fs
 
 # fsspec takes 0.2 s and s3fs 1.6 s to import: only when a remote lake is used
 if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
     from fsspec import AbstractFileSystem
+    from fsspec.spec import AbstractBufferedFile
+
+log = logging.getLogger(__name__)
 
 # parts of 16 MB: 10,000 of them, S3's limit, make 160 GB
 _PART = 16 << 20
 # what S3 takes in one request
 _MOST_DELETES = 1000
+# read at once where a file is read from end to end
+_AHEAD = 8 << 20
+# s3fs tries again on top of boto's own tries, to finish an answer that was cut off
+_ROUNDS = 2
 _memory_guard = threading.Lock()
 
 
@@ -46,11 +57,14 @@ class RemoteFiles:
         options = for_s3fs(self._options) if self._protocol == "s3" else dict(self._options)
         try:
             # listings must show what other programs write
-            return fsspec.filesystem(self._protocol, use_listings_cache=False, **options)
+            fs = fsspec.filesystem(self._protocol, use_listings_cache=False, **options)
         except (ValueError, ImportError, TypeError) as exc:
             # in turn: no such protocol, its package is missing, it needs options that an address cannot give
             msg = f"{self.url('')} cannot be opened: {exc}; a lake lies in a folder or on S3"
             raise InvalidData(msg) from exc
+        if self._protocol == "s3":
+            fs.retries = _ROUNDS
+        return fs
 
     def path(self, key: str) -> str:
         """The path of a key, as fsspec wants it."""
@@ -74,7 +88,9 @@ class RemoteFiles:
         with self._named(key):
             try:
                 at = self._fs.modified(self.path(key))
-            except (FileNotFoundError, IsADirectoryError):
+            except (FileNotFoundError, IsADirectoryError) as exc:
+                if code_of(exc) == "NoSuchBucket":
+                    raise
                 return None
         return cast(datetime, at).astimezone(UTC)
 
@@ -82,7 +98,9 @@ class RemoteFiles:
         with self._named(key):
             try:
                 info = self._fs.info(self.path(key))
-            except FileNotFoundError:
+            except FileNotFoundError as exc:
+                if code_of(exc) == "NoSuchBucket":
+                    raise
                 return None
         return info if info["type"] == "file" else None
 
@@ -92,9 +110,12 @@ class RemoteFiles:
             return cast(bytes, self._fs.cat_file(self.path(key)))
 
     def open(self, key: str) -> BinaryIO:
-        """A file for reading."""
-        with self._named(key):
-            return cast(BinaryIO, self._fs.open(self.path(key), "rb"))
+        """A file for reading, mostly from end to end."""
+        return io.BufferedReader(_Reading(self, key), _AHEAD)
+
+    def open_ranges(self, key: str) -> BinaryIO:
+        """A file for reading here and there: each read is one request, for no byte more."""
+        return cast(BinaryIO, _Reading(self, key))
 
     def write(self, key: str, data: bytes) -> None:
         """Put a whole file in place."""
@@ -108,7 +129,7 @@ class RemoteFiles:
             try:
                 self._fs.pipe_file(self.path(key), data, mode="create")
             except OSError as exc:
-                if _is_refused(exc):
+                if is_refused(exc):
                     return False
                 raise
             return True
@@ -132,10 +153,12 @@ class RemoteFiles:
                 if self._fs.cat_file(self.path(key)) != old:
                     return False
                 self._fs.pipe_file(self.path(key), new, IfMatch=etag)
-            except FileNotFoundError:
+            except FileNotFoundError as exc:
+                if code_of(exc) == "NoSuchBucket":
+                    raise
                 return False
             except OSError as exc:
-                if _is_refused(exc):
+                if is_refused(exc):
                     return False
                 raise
             return True
@@ -192,7 +215,9 @@ class RemoteFiles:
         with self._named(prefix):
             try:
                 entries = self._fs.ls(self.path(prefix), detail=True)
-            except (FileNotFoundError, NotADirectoryError):
+            except (FileNotFoundError, NotADirectoryError) as exc:
+                if code_of(exc) == "NoSuchBucket":
+                    raise
                 return []
         found = {entry["name"].rstrip("/") for entry in entries if entry["type"] == "directory"}
         return sorted(name.rpartition("/")[2] for name in found - {self.path(prefix)})
@@ -207,21 +232,24 @@ class RemoteFiles:
     @contextmanager
     def _upload(self, key: str) -> Iterator[BinaryIO]:
         """One multipart upload, aborted when the block fails: s3fs alone would publish a torn file."""
-        with self._named(key):
+        with self._writing(key):
             file = self._fs.open(self.path(key), "wb", block_size=_PART)
         try:
-            yield cast(BinaryIO, file)
-            with self._named(key):
+            yield cast(BinaryIO, _Upload(self, key, file))
+            with self._writing(key):
                 file.close()
-        except BaseException as exc:
+        except BaseException:
             # else closing, even by the garbage collector, would complete the upload
             file.closed = True
-            with self._named(key):
-                file.discard()
-            if isinstance(exc, Exception) and _is_of_client(exc):
-                msg = f"cannot write {self.url(key)}: {exc}"
-                raise StorageError(msg) from exc
+            self._abort(key, file)
             raise
+
+    def _abort(self, key: str, file: "AbstractBufferedFile") -> None:
+        try:
+            file.discard()
+        except Exception as exc:
+            # what the work failed with counts, and may well be why this fails
+            log.warning("an open upload of %s is left behind: %s", self.url(key), explain(exc))
 
     @contextmanager
     def _spool(self, key: str) -> Iterator[BinaryIO]:
@@ -229,7 +257,7 @@ class RemoteFiles:
         with tempfile.NamedTemporaryFile() as file:
             yield cast(BinaryIO, file)
             file.flush()
-            with self._named(key):
+            with self._writing(key):
                 self._fs.put_file(file.name, self.path(key))
 
     def sweep(self, prefix: str, older: timedelta) -> list[str]:
@@ -249,27 +277,73 @@ class RemoteFiles:
 
     @contextmanager
     def _named(self, key: str) -> Iterator[None]:
-        """Turn what the store refuses into our error, with the URL in it."""
+        """Turn what the store refuses into our error, with the URL in it; what is not found stays as it is."""
         try:
             yield
-        except (FileNotFoundError, StorageError):
+        except StorageError:
             raise
-        except Exception as exc:
-            if not isinstance(exc, OSError) and not _is_of_client(exc):
+        except FileNotFoundError as exc:
+            if code_of(exc) != "NoSuchBucket":
                 raise
-            msg = f"{self.url(key)}: {exc}"
+            raise StorageError(f"{self.url(key)}: {explain(exc)}") from exc
+        except Exception as exc:
+            if not isinstance(exc, OSError) and not is_of_client(exc):
+                raise
+            raise StorageError(f"{self.url(key)}: {explain(exc)}") from exc
+
+    @contextmanager
+    def _writing(self, key: str) -> Iterator[None]:
+        """The same for a file that is written: what is not found then is the upload itself."""
+        try:
+            with self._named(key):
+                yield
+        except FileNotFoundError as exc:
+            msg = f"the upload of {self.url(key)} was aborted by somebody else; nothing was changed, run it again"
             raise StorageError(msg) from exc
 
 
-def _is_refused(exc: OSError) -> bool:
-    """Whether a request failed for its condition; only AWS names the condition in its answer."""
-    if isinstance(exc, FileExistsError):
+class _Upload:
+    """A file that is being uploaded, whose troubles are ours."""
+
+    def __init__(self, files: RemoteFiles, key: str, file: "AbstractBufferedFile") -> None:
+        self._files, self._key = files, key
+        self._file = file
+
+    def write(self, data: memoryview) -> int:
+        with self._files._writing(self._key):
+            return cast(int, self._file.write(data))
+
+
+class _Reading(io.RawIOBase):
+    """A remote file that is read by exact ranges, and whose troubles are ours, whenever they come."""
+
+    def __init__(self, files: RemoteFiles, key: str) -> None:
+        self._files, self._key = files, key
+        with files._named(key):
+            # of one and the same version: s3fs compares the tag of each range
+            self._file = files._fs.open(files.path(key), "rb", cache_type="none")
+
+    def readable(self) -> bool:
         return True
-    response = getattr(exc.__cause__, "response", None) or {}
-    code = str(response.get("Error", {}).get("Code"))
-    return code in {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
 
+    def seekable(self) -> bool:
+        return True
 
-def _is_of_client(exc: Exception) -> bool:
-    """Whether it is an error of the S3 client: those derive from Exception alone."""
-    return type(exc).__module__.partition(".")[0] in {"botocore", "aiobotocore", "aiohttp"}
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        return cast(int, self._file.seek(offset, whence))
+
+    def tell(self) -> int:
+        return cast(int, self._file.tell())
+
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+        view = memoryview(buffer)
+        with self._files._named(self._key):
+            data = self._file.read(len(view))
+        view[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        # made in vain when opening failed
+        if not self.closed and hasattr(self, "_file"):
+            self._file.close()
+        super().close()

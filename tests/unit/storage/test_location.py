@@ -250,12 +250,40 @@ def test_options_are_understood_in_both_vocabularies() -> None:
         "AWS_ENDPOINT_URL": "http://store:9000",
         "AWS_REGION": "eu",
     }
-    assert for_delta(fsspec, {}) == for_delta(delta, {}) == {**delta, "AWS_ALLOW_HTTP": "true"}
-    assert for_s3fs(fsspec) == for_s3fs({**delta, "AWS_ALLOW_HTTP": "true"})
-    assert for_s3fs(fsspec)["client_kwargs"] == {"region_name": "eu"}
+    assert for_delta(fsspec, {}) == for_delta(delta, {})
+    assert delta.items() <= for_delta(fsspec, {}).items()
+    assert for_delta(fsspec, {})["AWS_ALLOW_HTTP"] == "true"
+    assert for_s3fs(fsspec, {}) == for_s3fs({**delta, "AWS_ALLOW_HTTP": "true"}, {})
+    assert for_s3fs(fsspec, {})["client_kwargs"] == {"region_name": "eu"}
 
 
-def test_an_endpoint_of_fsspec_alone_is_told_to_delta() -> None:
-    environ = {"FSSPEC_S3_ENDPOINT_URL": "http://store:9000"}
-    assert for_delta({}, environ) == {"AWS_ENDPOINT_URL": "http://store:9000", "AWS_ALLOW_HTTP": "true"}
-    assert for_delta({}, {}) == {}
+def test_a_region_of_delta_alone_is_told_to_boto() -> None:
+    assert for_s3fs({}, {"AWS_REGION": "eu"})["client_kwargs"] == {"region_name": "eu"}
+    assert "client_kwargs" not in for_s3fs({}, {"AWS_REGION": "eu", "AWS_DEFAULT_REGION": "us"})
+
+
+@pytest.mark.parametrize("name", ["FSSPEC_S3_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"])
+def test_an_endpoint_that_delta_does_not_know_is_told_to_it(name: str) -> None:
+    found = for_delta({}, {name: "http://store:9000", "AWS_ENDPOINT_URL": "https://other"})
+    assert (found["AWS_ENDPOINT_URL"], found["AWS_ALLOW_HTTP"]) == ("http://store:9000", "true")
+    assert "AWS_ENDPOINT_URL" not in for_delta({}, {})
+
+
+def test_time_limits_and_tries_hold_for_both() -> None:
+    options = {"timeout": "5", "connect_timeout": "2s"}
+    boto = for_s3fs(options, {"AWS_MAX_ATTEMPTS": "2"})["config_kwargs"]
+    assert boto == {
+        "connect_timeout": 2.0,
+        "read_timeout": 5.0,
+        "retries": {"mode": "standard", "total_max_attempts": 2},
+    }
+    delta = for_delta(options, {"AWS_MAX_ATTEMPTS": "2"})
+    assert (delta["timeout"], delta["connect_timeout"], delta["max_retries"]) == ("5s", "2s", "1")
+    with pytest.raises(InvalidData, match="timeout='soon' is no number of seconds"):
+        for_s3fs({"timeout": "soon"})
+
+
+def test_credentials_in_an_address_are_refused_and_not_repeated() -> None:
+    with pytest.raises(InvalidData, match="do not belong") as caught:
+        Location("s3://me:hush@bucket/lake")
+    assert "hush" not in str(caught.value)
