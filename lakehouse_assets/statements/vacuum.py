@@ -109,12 +109,14 @@ def _is_older(table: Location, key: str, before: datetime) -> bool:
 
 def _removed_since(table: Location, when: datetime) -> Iterator[str]:
     """Files that commits since then took out of the table, as their log entries say."""
+    limit = when.timestamp() * 1000
     for key in table.keys("_delta_log"):
         if not key.endswith(".json") or _is_older(table, key, when):
             continue
         for line in table.read(key).splitlines():
             removal = json.loads(line).get("remove")
-            if removal is not None:
+            # a removal without a time is none that may be forgotten
+            if removal is not None and removal.get("deletionTimestamp", limit) >= limit:
                 yield unquote(removal["path"])
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lakehouse_assets.statements import ranges, stage, store
+from lakehouse_assets.statements import ranges, reader, stage, store
 from lakehouse_assets.statements import schema as s
 from lakehouse_assets.statements.canonical import canonical_rows
 from lakehouse_assets.statements.footers import Footers
@@ -34,6 +34,7 @@ def small_pieces():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stage, "ROW_GROUP", 4)
         patch.setattr(store, "RANGE_ROWS", 12)
+        patch.setattr(reader, "RANGE_ROWS", 12)
         patch.setattr(store, "ROW_BYTES", 1 << 30)
         patch.setattr(ranges, "_WIDE", 8)
         patch.setattr(ranges.plan, "__defaults__", (6,))
@@ -74,6 +75,8 @@ STEPS = st.one_of(
     st.tuples(st.just("theirs"), st.lists(rows(), min_size=1, max_size=25)),
     st.tuples(st.just("theirs in small groups"), st.lists(rows(), min_size=1, max_size=25)),
     st.tuples(st.just("merge"), st.booleans()),
+    st.tuples(st.just("compact"), st.booleans()),
+    st.tuples(st.just("vacuum"), st.booleans()),
 )
 
 
@@ -139,9 +142,38 @@ def append(dataset, rows, *, kind):
             )
 
 
+def compacted(dataset, *, force):
+    """Compact, and see that no row changed, nor what is known to be canonical."""
+    reader = dataset.statements.reader
+    before, version = everything(dataset), dataset.content_version()
+    canonical = {state.partition: state.canonical for state in reader.partitions()}
+    dataset.compact(force=force)
+    assert everything(dataset).equals(before)
+    assert dataset.content_version() == version
+    assert {state.partition: state.canonical for state in reader.partitions()} == canonical
+    assert dataset.compact().partitions == []
+
+
+def everything(dataset):
+    """All rows as they lie there, in one order."""
+    reader = dataset.statements.reader
+    found = [rows for state in reader.partitions() for rows in reader.raw_rows(state.partition, s.COLUMNS)]
+    return pl.concat([pl.DataFrame(schema=s.frame_schema()), *found]).sort(*s.COLUMNS)
+
+
+def on_disk(dataset):
+    folder = dataset.location.path / "statements"
+    return {path.relative_to(folder).as_posix() for path in folder.glob("shard=*/**/*.parquet")}
+
+
+def in_table(dataset):
+    snapshot = dataset.statements.table.snapshot()
+    return {file.key for file in snapshot.files} if snapshot else set()
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEPS, min_size=1, max_size=6))
-def test_reads_equal_the_slow_reference_after_every_step_and_merging_never_changes_them(
+def test_reads_equal_the_slow_reference_after_every_step_and_maintenance_never_changes_them(
     tmp_path_factory, steps
 ):
     dataset = make_dataset(tmp_path_factory.mktemp("lake"))
@@ -162,6 +194,11 @@ def test_reads_equal_the_slow_reference_after_every_step_and_merging_never_chang
             ]
             held = sum(state.rows for state in dataset.statements.reader.partitions())
             assert held == len(table)
+        elif kind == "compact":
+            compacted(dataset, force=content)
+        elif kind == "vacuum":
+            dataset.vacuum(force=content)
+            assert on_disk(dataset) == in_table(dataset)
         else:
             append(dataset, content, kind=kind)
             table += content
