@@ -44,7 +44,7 @@ from lakehouse_assets.operations.freshness import Freshness, config_digest, fres
 from lakehouse_assets.operations.repositories import Progress, Repositories
 from lakehouse_assets.settings import Settings, get_settings
 from lakehouse_assets.statements import schema as s
-from lakehouse_assets.statements.lines import Source
+from lakehouse_assets.statements.inputs import Source
 from lakehouse_assets.statements.reader import Reader
 from lakehouse_assets.statements.store import StatementStore
 from lakehouse_assets.storage.holders import Holder

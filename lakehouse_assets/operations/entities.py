@@ -13,7 +13,7 @@ from lakehouse_assets.exports.statistics import count_statistics
 from lakehouse_assets.model.ftm import ftm_model
 from lakehouse_assets.model.statistics import Statistics
 from lakehouse_assets.statements import schema as s
-from lakehouse_assets.statements.lines import Source
+from lakehouse_assets.statements.inputs import Source
 from lakehouse_assets.statements.store import StatementStore
 
 if TYPE_CHECKING:

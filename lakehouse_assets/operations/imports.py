@@ -1,4 +1,4 @@
-"""Importing entities from files."""
+"""Importing entities and statements from files."""
 
 import json
 import logging
@@ -10,11 +10,12 @@ from datetime import datetime
 from typing import IO, Literal
 
 from lakehouse_assets import layout
-from lakehouse_assets.errors import InvalidData
 from lakehouse_assets.model.job import DatasetJob
 from lakehouse_assets.model.names import check_origin
 from lakehouse_assets.operations.base import DatasetJobOperation
-from lakehouse_assets.statements.lines import BadLine, Source, file_source
+from lakehouse_assets.statements.imports import Advance
+from lakehouse_assets.statements.inputs import Source, file_source
+from lakehouse_assets.statements.lines import BadLine
 from lakehouse_assets.storage.jobs import JobRun
 
 log = logging.getLogger(__name__)
@@ -24,12 +25,10 @@ Mode = Literal["safe", "trusted"]
 _TOLD = 20
 """So many bad lines are told one by one: who imports the wrong file need not read a million lines."""
 
-_OTHER_FORMATS = (".csv", ".parquet", ".xlsx")
-
 
 class ImportJob(DatasetJob):
     """
-    An import of FollowTheMoney JSON lines; `done` counts entities, `errors` lines that could not be imported.
+    An import of entities or statements; `done` counts entities, `errors` lines that could not be imported.
 
     `rejected` counts values that cleaning refused and `unknown` those of properties that the schema does not have, by
     `Schema.property`. `quarantine` is where the bad lines are kept.
@@ -63,7 +62,7 @@ class ImportOperation(DatasetJobOperation[ImportJob]):
         """Read, check, stage and commit; InvalidData for a bad line when the job is strict."""
         job = run.job
         check_origin(job.origin)
-        sources = self.sources if self.sources is not None else [_entity_file(name) for name in job.files]
+        sources = self.sources if self.sources is not None else [file_source(name) for name in job.files]
         with Quarantine(self, run) as quarantine:
             imported = self.parts.store.import_lines(
                 sources,
@@ -74,7 +73,7 @@ class ImportOperation(DatasetJobOperation[ImportJob]):
                 role=job.role,
                 last_seen=job.last_seen,
                 keep_bad=quarantine.keep,
-                progress=lambda done, lines: self._progress(run, done, lines),
+                progress=lambda advance: self._progress(run, advance),
             )
         job.done = job.entities = imported.entities
         job.pending = 0
@@ -89,9 +88,16 @@ class ImportOperation(DatasetJobOperation[ImportJob]):
             job.dataset, job.entities, job.rows, job.seconds, job.errors,
         )  # fmt: skip
 
-    def _progress(self, run: JobRun[ImportJob], done: int, lines: int) -> None:
-        run.progress(done, lines - done)
-        self.report(done, lines - done, "lines")
+    def _progress(self, run: JobRun[ImportJob], advance: Advance) -> None:
+        pending = advance.lines - advance.done
+        run.progress(advance.done, pending)
+        if not advance.size:
+            self.report(advance.done, pending, "lines")
+            return
+        # reading is one half, and writing what was read the other
+        written = advance.read * advance.done // max(advance.lines, 1)
+        done = (advance.read + written) // 2
+        self.report(done, advance.size - done, "bytes")
 
 
 class Quarantine:
@@ -128,14 +134,3 @@ class Quarantine:
                 self._file.seek(0)
                 with self._location.writer(self._job.quarantine) as writer:
                     shutil.copyfileobj(self._file, writer)
-
-
-def _entity_file(name: str) -> Source:
-    """A file of entities; InvalidData for a format that an import does not read."""
-    plain = name.lower()
-    for suffix in (".gz", ".zst", ".bz2"):
-        plain = plain.removesuffix(suffix)
-    if plain.endswith(_OTHER_FORMATS):
-        msg = f"{name} is not read: import takes entities as JSON lines (.json, .jsonl, .ftm.json; .gz, .zst, .bz2)"
-        raise InvalidData(msg)
-    return file_source(name)

@@ -243,7 +243,7 @@ def _filled(
         rows["original_value"],
         buckets.gather(at).alias("bucket"),
         first_seen.alias("first_seen"),
-        _shards(entity_ids, stamp.shards),
+        shards_of(entity_ids, stamp.shards),
         dataset=pl.lit(stamp.dataset),
         source=pl.lit(None, dtype=pl.String),
         lang=pl.lit(None, dtype=pl.String),
@@ -257,7 +257,8 @@ def _filled(
     return frame.select(s.COLUMNS)
 
 
-def _shards(entity_ids: "pl.Series", shards: int) -> "pl.Series":
+def shards_of(entity_ids: "pl.Series", shards: int) -> "pl.Series":
+    """The shard of each entity."""
     import polars as pl
 
     if shards <= 1:

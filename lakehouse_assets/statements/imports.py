@@ -1,4 +1,4 @@
-"""Importing entities: lines in, one Delta commit out."""
+"""Importing entities and statements: lines and rows in, one Delta commit out."""
 
 import logging
 from collections import Counter
@@ -7,11 +7,16 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from lakehouse_assets.errors import InvalidData
+from lakehouse_assets.statements.assemble import assemble
 from lakehouse_assets.statements.clean import ValueCleaner
+from lakehouse_assets.statements.csv_rows import read_csv
 from lakehouse_assets.statements.explode import Stamp, Tally, explode
-from lakehouse_assets.statements.lines import BadLine, OnBad, Source, place, read_blocks
+from lakehouse_assets.statements.inputs import Format, Meter, Source, read_chunks, recognize
+from lakehouse_assets.statements.lines import BadLine, place, read_blocks
+from lakehouse_assets.statements.parquet_rows import read_parquet
 from lakehouse_assets.statements.parse import identify, parse
-from lakehouse_assets.statements.sorting import LineSorter
+from lakehouse_assets.statements.rows import check_rows
+from lakehouse_assets.statements.sorting import ROW_BLOCK_BYTES, LineSorter
 from lakehouse_assets.statements.stage import Staging
 from lakehouse_assets.statements.vocabulary import vocabulary
 
@@ -28,12 +33,15 @@ Revive = Callable[["pl.DataFrame"], "pl.DataFrame"]
 
 @dataclass
 class Imported:
-    """What an import did. `rejected` and `unknown` count values by `Schema.property`."""
+    """
+    What an import did. `rejected` and `unknown` count values by `Schema.property`, `deleted` rows that were replaced.
+    """
 
     entities: int = 0
     rows: int = 0
     bytes: int = 0
     bad_lines: int = 0
+    deleted: int = 0
     stripped_ids: int = 0
     empty_values: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
@@ -50,6 +58,7 @@ class BadLines:
         self._keep = keep
         self._strict = strict
         self.count = 0
+        self.first = ""
 
     def __call__(self, bad: BadLine) -> None:
         """Take a bad line; InvalidData when strict."""
@@ -59,63 +68,135 @@ class BadLines:
             msg = f"{name}, line {line}: {bad.reason}. Nothing was imported; mend the line or leave out --strict"
             raise InvalidData(msg)
         self.count += 1
+        self.first = self.first or f"{name}, line {line}: {bad.reason}"
         self._keep(name, line, bad)
 
 
-def stage_entities(
-    sources: Sequence[Source],
-    staging: Staging,
-    *,
-    stamp: Stamp,
-    trusted: bool,
-    on_bad: BadLines,
-    revive: Revive,
-    temp_directory: str | None,
-    progress: Callable[[int, int], None],
-) -> Imported:
+@dataclass(frozen=True)
+class Advance:
+    """How far an import is: lines done of those found so far, and bytes read of those there are, if that is known."""
+
+    done: int
+    lines: int
+    read: int
+    size: int | None
+
+
+class Intake:
     """
-    Read lines, and write their rows to `staging`; nothing is visible before its files are committed.
+    Takes in entities and statements, and writes their rows to a staging.
 
-    `progress` hears of the lines done and of the rows made of them.
+    Lines and rows of all inputs are sorted by entity first, so that each partition gets one sorted file of each kind.
     """
-    words = vocabulary()
-    cleaner = None if trusted else ValueCleaner(words)
-    result, tally = Imported(), Tally()
-    con = connect()
-    lines = 0
 
-    def count(read: int) -> None:
-        result.bytes += read
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        *,
+        stamp: Stamp,
+        trusted: bool,
+        on_bad: BadLines,
+        revive: Revive,
+        temp_directory: str | None,
+        progress: Callable[[Advance], None],
+    ) -> None:
+        self._sources = sources
+        self._stamp = stamp
+        self._words = vocabulary()
+        self._cleaner = None if trusted else ValueCleaner(self._words)
+        self._allow_nul = not trusted
+        self._on_bad = on_bad
+        self._revive = revive
+        self._temp_directory = temp_directory
+        self._progress = progress
+        self._con = connect()
+        self._tally = Tally()
+        self._meter = Meter.of(sources)
+        self._lines = self._done = 0
+        self._result = Imported()
 
-    def quoting(table: "pa.Table") -> OnBad:
-        return lambda bad: on_bad(replace(bad, text=_line_at(table, bad.position)))
+    def stage(self, staging: Staging) -> Imported:
+        """Read everything; nothing is visible before the files of the staging are committed."""
+        result, tally = self._result, self._tally
+        with (
+            LineSorter(self._temp_directory) as lines,
+            LineSorter(self._temp_directory, block_bytes=ROW_BLOCK_BYTES) as rows,
+        ):
+            for number, source in enumerate(self._sources):
+                self._read(number, source, lines, rows)
+            for table in lines.blocks():
+                self._write(self._exploded(table), len(table), staging)
+            staging.finish()
+            for table in rows.blocks():
+                self._write(self._assembled(table), len(table), staging)
+            staging.finish()
+        result.bytes = self._meter.plain
+        result.entities = tally.entities
+        result.bad_lines = self._on_bad.count
+        result.empty_values = tally.empty
+        result.rejected, result.unknown = tally.rejected, tally.unknown
+        if result.stripped_ids:
+            log.info("%s ids carried the signature of a namespace, which was taken off", result.stripped_ids)
+        return result
 
-    with LineSorter(temp_directory) as sorter:
-        for block in read_blocks(sources, on_bad, count):
-            found = identify(block, con, on_bad)
-            result.stripped_ids += found.stripped
-            lines += len(block)
-            progress(0, lines)
-            if found.table.num_rows:
-                sorter.add(found.table)
-        done = 0
-        for table in sorter.blocks():
-            entities = parse(table, con, on_bad, allow_nul=not trusted)
-            rows = explode(
-                entities, con, stamp=stamp, words=words, cleaner=cleaner, tally=tally, on_bad=quoting(table)
+    def _read(self, number: int, source: Source, lines: LineSorter, rows: LineSorter) -> None:
+        """Sort what one input holds."""
+        found, chunks = recognize(source, read_chunks(source, self._meter))
+        if found is Format.entities:
+            for block in read_blocks(chunks, number, self._on_bad):
+                identified = identify(block, self._con, self._on_bad)
+                self._result.stripped_ids += identified.stripped
+                self._took(len(block))
+                if identified.table.num_rows:
+                    lines.add(identified.table)
+            return
+        raw_rows = (
+            read_csv(source.name, chunks, number, self._on_bad)
+            if found is Format.csv
+            else read_parquet(source, chunks, number)
+        )
+        for raw in raw_rows:
+            table = check_rows(
+                raw, self._words, on_bad=self._on_bad, tally=self._tally, allow_nul=self._allow_nul
             )
-            rows = revive(rows)
-            staging.write(rows)
-            result.rows += len(rows)
-            done += table.num_rows
-            progress(done, lines)
-    result.entities = tally.entities
-    result.bad_lines = on_bad.count
-    result.empty_values = tally.empty
-    result.rejected, result.unknown = tally.rejected, tally.unknown
-    if result.stripped_ids:
-        log.info("%s ids carried the signature of a namespace, which was taken off", result.stripped_ids)
-    return result
+            self._took(len(table))
+            if table.num_rows:
+                rows.add(table)
+
+    def _took(self, lines: int) -> None:
+        self._lines += lines
+        self._progress(Advance(0, self._lines, self._meter.taken, self._meter.size))
+
+    def _exploded(self, table: "pa.Table") -> "pl.DataFrame":
+        def quoting(bad: BadLine) -> None:
+            self._on_bad(replace(bad, text=_line_at(table, bad.position)))
+
+        return explode(
+            parse(table, self._con, self._on_bad, allow_nul=self._allow_nul),
+            self._con,
+            stamp=self._stamp,
+            words=self._words,
+            cleaner=self._cleaner,
+            tally=self._tally,
+            on_bad=quoting,
+        )
+
+    def _assembled(self, table: "pa.Table") -> "pl.DataFrame":
+        return assemble(
+            table,
+            self._con,
+            stamp=self._stamp,
+            words=self._words,
+            cleaner=self._cleaner,
+            tally=self._tally,
+        )
+
+    def _write(self, rows: "pl.DataFrame", lines: int, staging: Staging) -> None:
+        rows = self._revive(rows)
+        staging.write(rows)
+        self._result.rows += len(rows)
+        self._done += lines
+        self._progress(Advance(self._done, self._lines, self._meter.taken, self._meter.size))
 
 
 def _line_at(table: "pa.Table", position: int) -> bytes:

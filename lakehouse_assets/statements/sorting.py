@@ -16,6 +16,9 @@ RUN_BYTES = 48 << 20
 BLOCK_BYTES = 8 << 20
 """What is handed on at once: parsed and exploded, lines take about fifteen times their size."""
 
+ROW_BLOCK_BYTES = 32 << 20
+"""The same for rows of statements, which are in columns already."""
+
 _GROUP = 256
 
 
@@ -32,8 +35,9 @@ class LineSorter:
         ...     for table in sorter.blocks(): ...
     """
 
-    def __init__(self, temp_directory: str | None) -> None:
+    def __init__(self, temp_directory: str | None, *, block_bytes: int | None = None) -> None:
         self._temp_directory = temp_directory
+        self._block_bytes = block_bytes or BLOCK_BYTES
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._held: list[pa.Table] = []
         self._held_bytes = 0
@@ -52,7 +56,7 @@ class LineSorter:
             self._folder.cleanup()
 
     def add(self, table: "pa.Table") -> None:
-        """Take lines: a table of `position` (int64), `id` and `line` (strings)."""
+        """Take lines: a table of `position` (int64), `id` (text) and whatever belongs to them."""
         self._held.append(table)
         self._held_bytes += table.nbytes
         if self._held_bytes > RUN_BYTES:
@@ -61,12 +65,12 @@ class LineSorter:
     def blocks(self) -> "Iterator[pa.Table]":
         """Everything that was added, sorted by id and, for one id, by position."""
         if not self._runs:
-            yield from _in_memory(self._held)
+            yield from _in_memory(self._held, self._block_bytes)
             return
         if self._held:
             self._write_run()
         low: str | None = None
-        for high in [*_cuts(self._runs), None]:
+        for high in [*_cuts(self._runs, self._block_bytes), None]:
             found = [part for run in self._runs for part in run.between(low, high)]
             if found:
                 yield _sort(_concat(found))
@@ -127,27 +131,27 @@ def _between(table: "pa.Table", low: str | None, high: str | None) -> "pa.Table"
     return table if mask is None else table.filter(mask)
 
 
-def _cuts(runs: list[_Run]) -> list[str]:
+def _cuts(runs: list[_Run], block_bytes: int) -> list[str]:
     """Ids at which to cut, so that what lies between two of them is about a block."""
     groups = sorted(pair for run in runs for pair in zip(run.firsts, run.sizes, strict=True))
     cuts: list[str] = []
     size = 0
     for first, group_size in groups:
-        if size >= BLOCK_BYTES and (not cuts or first > cuts[-1]):
+        if size >= block_bytes and (not cuts or first > cuts[-1]):
             cuts.append(first)
             size = 0
         size += group_size
     return cuts
 
 
-def _in_memory(tables: "list[pa.Table]") -> "Iterator[pa.Table]":
+def _in_memory(tables: "list[pa.Table]", block_bytes: int) -> "Iterator[pa.Table]":
     if not tables:
         return
     table = _concat(tables)
     order = _order(table)
     ids = _series(table["id"]).gather(order)
     # cut where the id changes, at about the size of a block
-    step = max(1, len(table) * BLOCK_BYTES // max(table.nbytes, 1))
+    step = max(1, len(table) * block_bytes // max(table.nbytes, 1))
     start = 0
     while start < len(table):
         stop = min(start + step, len(table))

@@ -13,8 +13,9 @@ from lakehouse_assets.settings import Settings
 from lakehouse_assets.statements import schema as s
 from lakehouse_assets.statements.canonical import sort_rows
 from lakehouse_assets.statements.explode import Stamp
-from lakehouse_assets.statements.imports import BadLines, Imported, stage_entities
-from lakehouse_assets.statements.lines import BadLine, Source
+from lakehouse_assets.statements.imports import Advance, BadLines, Imported, Intake
+from lakehouse_assets.statements.inputs import Source
+from lakehouse_assets.statements.lines import BadLine
 from lakehouse_assets.statements.ranges import RANGE_ROWS, ROW_BYTES
 from lakehouse_assets.statements.reader import PartitionState, Reader
 from lakehouse_assets.statements.stage import Staging
@@ -99,10 +100,10 @@ class StatementStore:
         role: str | None = None,
         last_seen: datetime | None = None,
         keep_bad: Callable[[str, int, BadLine], None],
-        progress: Callable[[int, int], None],
+        progress: Callable[[Advance], None],
     ) -> Imported:
         """
-        Import JSON lines of entities in one commit: all of it is visible afterwards, or nothing.
+        Import entities and statements in one commit: all of it is visible afterwards, or nothing.
 
         Bad lines go to `keep_bad` with the file's name and the line's number; with `strict` the first one ends it.
         """
@@ -116,9 +117,8 @@ class StatementStore:
             shards=self._shards,
         )
         with self._staging() as staging:
-            imported = stage_entities(
+            intake = Intake(
                 sources,
-                staging,
                 stamp=stamp,
                 trusted=trusted,
                 on_bad=BadLines(sources, keep_bad, strict=strict),
@@ -126,6 +126,7 @@ class StatementStore:
                 temp_directory=self._settings.temp_directory,
                 progress=progress,
             )
+            imported = intake.stage(staging)
             self._append(staging)
         return imported
 

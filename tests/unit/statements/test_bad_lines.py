@@ -5,6 +5,7 @@ import json
 import pytest
 
 from lakehouse_assets.errors import InvalidData
+from lakehouse_assets.statements import inputs as inputs_module
 from lakehouse_assets.statements import lines as lines_module
 from tests.factories import company, make_dataset, quarantined, tree, values_of
 
@@ -194,7 +195,7 @@ def test_a_value_of_twenty_megabytes_lands(tmp_path):
 @pytest.mark.parametrize("newline", ["\n", ""])
 def test_a_line_that_is_too_long_is_kept_by_its_beginning(tmp_path, monkeypatch, newline):
     monkeypatch.setattr(lines_module, "MAX_LINE", 2000)
-    monkeypatch.setattr(lines_module, "_READ", 700)
+    monkeypatch.setattr(inputs_module, "_READ", 700)
     dataset = make_dataset(tmp_path / "lake")
     long = json.dumps(company("long", name=["x" * 5000]))
     limit = json.dumps(company("limit", name=["x" * 1900]))
@@ -215,7 +216,7 @@ def test_every_line_is_counted_whatever_the_size_of_a_read_is(tmp_path, monkeypa
     file = tmp_path / "in.json"
     file.write_text(text)
     for size in (1, 7, 64, 1000):
-        monkeypatch.setattr(lines_module, "_READ", size)
+        monkeypatch.setattr(inputs_module, "_READ", size)
         dataset = make_dataset(tmp_path / f"lake{size}")
         job = dataset.import_files([file])
         assert [entry["line"] for entry in quarantined(dataset, job)] == [1, 8, 15, 22, 29, 36]

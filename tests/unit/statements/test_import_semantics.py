@@ -438,7 +438,7 @@ class TestManyLines:
         import_lines(whole, *lines)
         monkeypatch.setattr(sorting, "RUN_BYTES", run if run > 1 else 5000)
         monkeypatch.setattr(sorting, "BLOCK_BYTES", block)
-        monkeypatch.setattr("lakehouse_assets.statements.lines._READ", 30_000)
+        monkeypatch.setattr("lakehouse_assets.statements.inputs._READ", 30_000)
         job = import_lines(pieces, *lines)
         assert (job.entities, job.errors) == (3000, 0)
         assert pieces.statements.table.snapshot().version == 1
@@ -450,7 +450,7 @@ class TestManyLines:
     def test_the_runs_are_gone_afterwards_also_when_the_import_fails(self, tmp_path, monkeypatch, lines):
         monkeypatch.setenv("LAKEHOUSE_TEMP_DIRECTORY", str(tmp_path / "temp"))
         monkeypatch.setattr(sorting, "RUN_BYTES", 5000)
-        monkeypatch.setattr("lakehouse_assets.statements.lines._READ", 30_000)
+        monkeypatch.setattr("lakehouse_assets.statements.inputs._READ", 30_000)
         (tmp_path / "temp").mkdir()
         dataset = make_dataset(tmp_path / "lake")
         import_lines(dataset, *lines)
