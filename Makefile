@@ -4,7 +4,7 @@ BIN := .venv/bin
 unexport DAGSTER_HOME PYTHONHOME PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help demo ui test lint types fmt bench docs build clean environment
+.PHONY: help demo ui test crash lint types fmt bench docs build clean environment
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -17,6 +17,9 @@ ui: environment ## Dagster's web UI on the demo's lake
 
 test: environment ## every test
 	@sh .ci/machine browser && $(BIN)/python -m pytest -n 2 tests
+
+crash: environment ## kill imports, merges, compactions and vacuums some hundred times each, at any moment
+	@LAKEHOUSE_CRASH_ROUNDS=$${LAKEHOUSE_CRASH_ROUNDS:-300} $(BIN)/python -m pytest -n 2 tests/crash
 
 lint: environment ## style, format, and which layer may import which
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports

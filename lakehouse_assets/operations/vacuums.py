@@ -50,9 +50,14 @@ class VacuumOperation(DatasetJobOperation[VacuumJob]):
 
     def is_fresh(self) -> bool:
         """Whether there is no file to delete, and the tags say so, too."""
-        return super().is_fresh() and not find_unneeded(
-            self.parts.store.table, self.parts.leases, retention_hours=self.job.retention_hours
-        )
+        store = self.parts.store
+        if self.job.dry_run or find_unneeded(
+            store.table, self.parts.leases, retention_hours=self.job.retention_hours
+        ):
+            return False
+        done = self.tags.get(self.target)
+        rewritten = [self.tags.get(tag) for tag in self.dependencies]
+        return all(when is None or (done is not None and done > when) for when in rewritten)
 
     def skip(self) -> None:
         """Note that there was nothing to delete."""

@@ -1,4 +1,4 @@
-"""`lakehouse merge` and `unlock`."""
+"""`lakehouse merge`, `compact`, `vacuum` and `unlock`."""
 
 from pathlib import Path
 
@@ -21,6 +21,42 @@ def test_a_merge_rewrites_what_was_imported_twice(acme: Lakehouse, entities: Pat
     assert acme("merge", "-d", "acme").out == "acme: nothing to merge\n"
     forced = acme("merge", "-d", "acme", "--force").out
     assert forced.startswith("merged 1 partition of acme: 8 statements to 8 in ")
+
+
+def test_a_compaction_puts_small_files_together(acme: Lakehouse, entities: Path) -> None:
+    acme("import", "-d", "acme", entities)
+    before = acme("statements", "-d", "acme").out
+    told = acme("compact", "-d", "acme", "--json").json
+    assert told["dataset"] == "acme"
+    assert (told["files_before"], told["files_after"], told["rows"]) == (2, 1, 16)
+    assert told["bytes"] > 0
+    assert told["partitions"] == ["0/thing/bulk"]
+    assert (told["skipped"], told["errors"]) == (False, 0)
+    assert told["digest"] == acme("status", "-d", "acme", "--json").json["content_version"]
+    assert acme("statements", "-d", "acme").out == before
+    assert acme("compact", "-d", "acme").out == "acme: nothing to compact\n"
+    forced = acme("compact", "-d", "acme", "--force").out
+    assert forced.startswith("compacted 1 partition of acme: 1 file to 1 in ")
+
+
+def test_a_vacuum_deletes_what_a_merge_replaced(acme: Lakehouse, entities: Path) -> None:
+    acme("import", "-d", "acme", entities)
+    acme("merge", "-d", "acme")
+    before = acme("query", "-d", "acme").out
+    assert acme("vacuum", "-d", "acme", "--retention-hours", "1").out == "acme: nothing to vacuum\n"
+    assert acme("vacuum", "-d", "acme", "--dry-run").out.startswith("would delete 2 files of acme, ")
+    told = acme("vacuum", "-d", "acme", "--json").json
+    assert (told["dataset"], told["files"], told["swept"], told["dry_run"]) == ("acme", 2, 0, False)
+    assert told["bytes"] > 0
+    assert (told["skipped"], told["errors"]) == (False, 0)
+    assert told["digest"] == acme("status", "-d", "acme", "--json").json["content_version"]
+    assert acme("query", "-d", "acme").out == before
+    assert acme("vacuum", "-d", "acme").out == "acme: nothing to vacuum\n"
+    assert acme("vacuum", "-d", "acme", "--json").json["skipped"] is True
+
+
+def test_hours_of_retention_cannot_be_negative(acme: Lakehouse) -> None:
+    assert acme("vacuum", "-d", "acme", "--retention-hours", "-1").code == 2
 
 
 def test_without_a_lock_there_is_nothing_to_unlock(acme: Lakehouse) -> None:

@@ -45,6 +45,11 @@ class Worker:
         return "done" in out
 
 
+def files_on_disk(dataset):
+    """How many data files of its table lie there."""
+    return sum(1 for _ in dataset.location.path.glob("statements/shard=*/**/*.parquet"))
+
+
 def seconds_of(lake, what, argument):
     """How long it takes when nobody kills it."""
     worker = Worker(lake, what, argument)

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from lakehouse_assets.lake import Lake
-from tests.crash.processes import Worker
+from tests.crash.processes import Worker, files_on_disk
 from tests.factories import company, make_dataset, rows_of
 
 pytestmark = pytest.mark.crash
@@ -53,11 +53,37 @@ def test_imports_beside_each_other_and_a_merger_lose_and_double_nothing(lake, ca
         print(f"\n{len(ids) // 20} imports beside {merges} merges")
 
 
+def test_reads_go_on_beside_imports_merges_compactions_and_vacuums(lake, capsys):
+    adders = [Worker(lake, "add", f"{SECONDS}:{name}") for name in ("same1", "own")]
+    keepers = [Worker(lake, what, SECONDS) for what in ("merges", "compacts", "vacuums")]
+    reader = Worker(lake, "reads", SECONDS)
+    for worker in (*adders, *keepers, reader):
+        worker.begin()
+    reads = int(reader.finish().split()[0])
+    counts = [int(keeper.finish().split()[0]) for keeper in keepers]
+    ids = [id for worker in adders for id in confirmed(worker.finish())]
+    assert reads > 0
+    assert all(counts)
+    check(lake, ids)
+    dataset = Lake(lake).dataset("acme")
+    dataset.vacuum()
+    assert files_on_disk(dataset) == sum(state.files for state in dataset.statements.reader.partitions())
+    with capsys.disabled():
+        told = "{} merges, {} compactions, {} files vacuumed".format(*counts)
+        print(f"\n{reads} reads beside {len(ids) // 20} imports, {told}")
+
+
 def test_processes_that_die_do_not_hold_up_the_others(lake):
     chance = random.Random()
     survivor = Worker(lake, "add", f"{SECONDS}:own")
     mortals = [
-        Worker(lake, what, argument) for what, argument in [("add", f"{SECONDS}:same1"), ("merges", SECONDS)]
+        Worker(lake, what, argument)
+        for what, argument in [
+            ("add", f"{SECONDS}:same1"),
+            ("merges", SECONDS),
+            ("compacts", SECONDS),
+            ("vacuums", SECONDS),
+        ]
     ]
     survivor.begin()
     for mortal in mortals:

@@ -14,7 +14,7 @@ import pytest
 
 from lakehouse_assets.exports.registry import EXPORTS
 from lakehouse_assets.lake import Lake
-from tests.crash.processes import kill_somewhere, seconds_of
+from tests.crash.processes import files_on_disk, kill_somewhere, seconds_of
 from tests.factories import company, entity, make_dataset, rows_of, write_lines
 
 pytestmark = pytest.mark.crash
@@ -141,6 +141,53 @@ def test_a_killed_merge_changes_no_answer(lake, capsys, chance):
         assert rows_of(again).equals(before)
         assert again.holders() == []
     tell(capsys, "merge", ROUNDS, finished)
+
+
+def test_a_killed_compaction_changes_no_answer_and_no_row(lake, capsys, chance):
+    dataset = Lake(lake).dataset("acme")
+    seconds, finished = seconds_of(lake, "compact", "-"), 0
+    for number in range(ROUNDS):
+        dataset.entities.add_many(batch("base")[number % 7 :: 7], origin="one")
+        before, version, held = rows_of(dataset), dataset.content_version(), rows_held(dataset)
+        finished += kill_somewhere(lake, "compact", "-", seconds, chance)
+        opened = Lake(lake).dataset("acme")
+        assert rows_of(opened).equals(before)
+        assert (opened.content_version(), rows_held(opened)) == (version, held)
+        again(opened.compact)
+        assert rows_of(opened).equals(before)
+        assert rows_held(opened) == held
+        assert opened.holders() == []
+    tell(capsys, "compact", ROUNDS, finished)
+
+
+def test_a_killed_vacuum_deletes_nothing_that_is_needed_and_the_next_one_ends_it(lake, capsys, chance):
+    dataset = Lake(lake).dataset("acme")
+    leave_files(dataset)
+    seconds, finished = seconds_of(lake, "vacuum", "-"), 0
+    for _ in range(ROUNDS):
+        leave_files(dataset)
+        before = rows_of(dataset)
+        finished += kill_somewhere(lake, "vacuum", "-", seconds, chance)
+        opened = Lake(lake).dataset("acme")
+        assert rows_of(opened).equals(before)
+        again(opened.vacuum)
+        assert files_on_disk(opened) == sum(state.files for state in opened.statements.reader.partitions())
+        assert rows_of(opened).equals(before)
+        assert opened.holders() == []
+    tell(capsys, "vacuum", ROUNDS, finished)
+
+
+def rows_held(dataset):
+    """How many rows lie there, whether or not they count."""
+    return sum(state.rows for state in dataset.statements.reader.partitions())
+
+
+def leave_files(dataset):
+    """Many files that a vacuum will delete."""
+    for number in range(5):
+        dataset.entities.add_many([company(f"small{number}")], origin="one")
+        dataset.compact()
+    dataset.merge(force=True)
 
 
 @pytest.mark.parametrize("name", ["statements", "entities", "index"])

@@ -5,8 +5,12 @@ import time
 from pathlib import Path
 
 from lakehouse_assets.lake import Lake
+from lakehouse_assets.statements import reader
 
-USAGE = "import FILE | delete FILE | merge - | export NAME | add SECONDS:NAME | merges SECONDS"
+USAGE = (
+    "import FILE | delete FILE | merge - | compact - | vacuum - | export NAME | add SECONDS:NAME | "
+    "merges SECONDS | compacts SECONDS | vacuums SECONDS | reads SECONDS"
+)
 
 
 def add_until(dataset, seconds, name):
@@ -29,6 +33,45 @@ def merge_until(dataset, seconds):
     print(count, flush=True)
 
 
+def compact_until(dataset, seconds):
+    """Compact again and again; print how often there was something to do."""
+    until, count = time.monotonic() + seconds, 0
+    while time.monotonic() < until:
+        count += bool(dataset.compact(force=True).partitions)
+    print(count, flush=True)
+
+
+def vacuum_until(dataset, seconds):
+    """Vacuum again and again; print how many files were deleted."""
+    until, count = time.monotonic() + seconds, 0
+    while time.monotonic() < until:
+        count += dataset.vacuum(force=True).files
+    print(count, flush=True)
+
+
+def read_until(dataset, seconds):
+    """Read everything slowly, again and again; print how often."""
+    # each read counts as long
+    reader.RANGE_ROWS = 1
+    until, count = time.monotonic() + seconds, 0
+    while time.monotonic() < until:
+        found = set()
+        for rows in dataset.statements.reader.scan(["entity_id"]):
+            found |= {id for id in rows["entity_id"] if id.startswith("base-")}
+            time.sleep(0.2)
+        assert len(found) == 500, len(found)
+        count += 1
+    print(count, flush=True)
+
+
+UNTIL = {
+    "merges": merge_until,
+    "compacts": compact_until,
+    "vacuums": vacuum_until,
+    "reads": read_until,
+}
+
+
 def main(lake, what, argument):
     dataset = Lake(lake).dataset("acme")
     # what is loaded before the start is not killed in the middle
@@ -46,8 +89,12 @@ def main(lake, what, argument):
     elif what == "add":
         seconds, _, name = argument.partition(":")
         add_until(dataset, float(seconds), name)
-    elif what == "merges":
-        merge_until(dataset, float(argument))
+    elif what == "compact":
+        dataset.compact(force=True)
+    elif what == "vacuum":
+        dataset.vacuum(force=True)
+    elif what in UNTIL:
+        UNTIL[what](dataset, float(argument))
     else:
         sys.exit(USAGE)
     print("done", flush=True)

@@ -207,6 +207,30 @@ def test_merging_is_observed_and_makes_nothing_stale(
     assert {status(lake, instance, asset) for asset in EXPORTS} == {"FRESH"}
 
 
+def test_compacting_and_vacuuming_are_observed_and_make_nothing_stale(
+    acme: Dataset,
+    lake: Lake,
+    make: Make,
+    defs: dg.Definitions,
+    instance: dg.DagsterInstance,
+    tmp_path: Path,
+) -> None:
+    acme.import_files([tmp_path / "entities.ftm.json"])
+    make()
+    before = acme.content_version()
+    for job in ("compact", "vacuum"):
+        done = defs.resolve_job_def(job).execute_in_process(partition_key="acme", instance=instance)
+        assert done.success
+    filters = dg.AssetRecordsFilter(dg.AssetKey("statements"), asset_partitions=["acme"])
+    vacuumed, compacted = (
+        record.asset_observation for record in instance.fetch_observations(filters, limit=2).records
+    )
+    assert compacted.metadata["files_before"].value > compacted.metadata["files_after"].value
+    assert vacuumed.metadata["files"].value == compacted.metadata["files_before"].value
+    assert acme.content_version() == before
+    assert {status(lake, instance, asset) for asset in EXPORTS} == {"FRESH"}
+
+
 def test_the_catalogue_lists_every_dataset_and_is_skipped_when_none_changed(
     acme: Dataset, lake: Lake, make: Make, defs: dg.Definitions, instance: dg.DagsterInstance, latest: Latest
 ) -> None:

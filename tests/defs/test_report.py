@@ -63,6 +63,16 @@ def test_a_merge_is_an_observation(acme: Dataset, instance: dg.DagsterInstance) 
     assert report_dataset(instance, acme) == []
 
 
+def test_compactions_and_vacuums_are_observations(acme: Dataset, instance: dg.DagsterInstance) -> None:
+    report_dataset(instance, acme)
+    report_maintenance(instance, acme.compact(force=True))
+    report_maintenance(instance, acme.vacuum())
+    filters = dg.AssetRecordsFilter(dg.AssetKey("statements"), asset_partitions=["acme"])
+    found = [record.asset_observation for record in instance.fetch_observations(filters, limit=5).records]
+    assert [event.description for event in found if event] == ["vacuumed", "compacted"]
+    assert report_dataset(instance, acme) == []
+
+
 def test_a_dataset_that_was_removed_is_no_partition_any_more(
     acme: Dataset, instance: dg.DagsterInstance
 ) -> None:
