@@ -271,13 +271,15 @@ class Dataset:
         override_origin: bool = False,
         role: str | None = None,
         last_seen: datetime | None = None,
+        replace: bool = False,
         progress: Progress | None = None,
     ) -> ImportJob:
         """
-        Import entities from files of JSON lines (`-` is stdin), in one commit.
+        Import entities (JSON lines) and statements (CSV, parquet) from files (`-` is stdin), in one commit.
 
         Values are cleaned unless the files are `trusted`. Bad lines are kept in the quarantine and counted in
-        `errors`; with `strict` the first one ends the import, and nothing is written.
+        `errors`; with `strict` the first one ends the import, and nothing is written. With `replace`, what the origins
+        of the files said before and do not say any more is deleted; a bad line ends the import then.
         """
         job = ImportJob.make(
             dataset=self.name,
@@ -288,6 +290,7 @@ class Dataset:
             override_origin=override_origin,
             role=role,
             last_seen=last_seen,
+            replace=replace,
         )
         return ImportOperation(job, repositories=self.repositories, progress=progress).run()
 

@@ -1,4 +1,4 @@
-"""`import`: entities from files and stdin."""
+"""`import`: entities and statements from files and stdin."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
@@ -22,14 +22,15 @@ _MOST_NAMED = 5
 verbs = typer.Typer()
 
 
-@verb(verbs, "import", example="lakehouse import -d eu_list people.ftm.json companies.ftm.json.gz")
+@verb(verbs, "import", example="lakehouse import -d eu_list --replace people.ftm.json.gz statements.csv")
 def import_files(
     call: Call,
     files: Annotated[
         list[str],
         typer.Argument(
             metavar="FILE",
-            help="FollowTheMoney entities as JSON lines, also .gz, .zst and .bz2; - for stdin.",
+            help="FollowTheMoney entities as JSON lines, statements as .csv or .parquet; "
+            "also .gz, .zst and .bz2; - for stdin.",
             show_default=False,
         ),
     ],
@@ -38,6 +39,10 @@ def import_files(
         bool, typer.Option("--trusted", help="Take values as they are: followthemoney wrote them.")
     ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Import nothing if a single line is bad.")] = False,
+    replace: Annotated[
+        bool,
+        typer.Option("--replace", help="Delete what these origins said before and do not say any more."),
+    ] = False,
     override_origin: Annotated[
         bool, typer.Option("--override-origin", help="Use --origin also for lines that name their own.")
     ] = False,
@@ -52,10 +57,10 @@ def import_files(
     ] = None,
 ) -> int:
     """
-    Import entities: all of a call appear at once, or none.
+    Import entities and statements: all of a call appear at once, or none.
 
-    Values are cleaned, and those that cannot be are counted. Lines that are no entities go to quarantine;
-    the exit code is 3 then.
+    Values are cleaned, and those that cannot be are counted. Lines that cannot be imported go to quarantine;
+    the exit code is 3 then. With --replace a single one of them ends the import, and nothing is changed.
     """
     dataset = call.dataset()
     with Bar("importing", shown=not call.quiet) as progress:
@@ -67,6 +72,7 @@ def import_files(
             override_origin=override_origin,
             role=role,
             last_seen=last_seen,
+            replace=replace,
             progress=progress,
         )
     reporting.report(dataset, job=job)
@@ -78,7 +84,7 @@ def import_files(
 
 
 def _document(job: "ImportJob") -> dict[str, object]:
-    counts = output.fields(job, "dataset", "entities", "rows", "bytes", "seconds", "errors")
+    counts = output.fields(job, "dataset", "entities", "rows", "deleted", "bytes", "seconds", "errors")
     left_out = output.fields(job, "rejected", "unknown", "empty", "quarantine")
     how = output.fields(job, "origin", "mode", "content_version", "run_id")
     # an import is never skipped; what its digest stands for is the content that it left
@@ -92,6 +98,9 @@ def _print(job: "ImportJob", call: Call) -> None:
     output.line(
         f"imported {entities} into {job.dataset}: {statements} from {humane.size(job.bytes)} in {took}"
     )
+    if job.deleted:
+        statements = humane.count(job.deleted, "statement")
+        output.line(f"deleted {statements} that the input does not hold any more")
     if call.quiet:
         return
     if job.rejected:

@@ -31,7 +31,8 @@ class ImportJob(DatasetJob):
     An import of entities or statements; `done` counts entities, `errors` lines that could not be imported.
 
     `rejected` counts values that cleaning refused and `unknown` those of properties that the schema does not have, by
-    `Schema.property`. `quarantine` is where the bad lines are kept.
+    `Schema.property`. `quarantine` is where the bad lines are kept, and `deleted` counts the statements that
+    `replace` took back.
     """
 
     files: list[str] = []
@@ -41,8 +42,10 @@ class ImportJob(DatasetJob):
     override_origin: bool = False
     role: str | None = None
     last_seen: datetime | None = None
+    replace: bool = False
     entities: int = 0
     rows: int = 0
+    deleted: int = 0
     bytes: int = 0
     seconds: float = 0.0
     rejected: dict[str, int] = {}
@@ -72,12 +75,14 @@ class ImportOperation(DatasetJobOperation[ImportJob]):
                 override_origin=job.override_origin,
                 role=job.role,
                 last_seen=job.last_seen,
+                replace=job.replace,
                 keep_bad=quarantine.keep,
                 progress=lambda advance: self._progress(run, advance),
             )
         job.done = job.entities = imported.entities
         job.pending = 0
         job.rows, job.bytes, job.empty = imported.rows, imported.bytes, imported.empty_values
+        job.deleted = imported.deleted
         job.rejected = dict(sorted(imported.rejected.items()))
         job.unknown = dict(sorted(imported.unknown.items()))
         job.content_version = self.parts.store.content_version()

@@ -219,7 +219,7 @@ class Reader:
     def rows_of(self, files: Sequence[DataFile], columns: Sequence[str]) -> "Iterator[pl.DataFrame]":
         """Every row of some files as it lies there, by ranges of entity ids; sorted by nothing else."""
         tick = self._ticker(files)
-        with self._open(files) as parts:
+        with self.open(files) as parts:
             for wanted in plan(parts):
                 yield read(wanted, columns)
                 tick(wanted)
@@ -265,7 +265,7 @@ class Reader:
         for file in snapshot.files:
             by_shard[file.partition.shard].append(file)
         for files in by_shard.values():
-            with self._open(files) as parts:
+            with self.open(files) as parts:
                 for wanted in plan(parts, 8 * RANGE_ROWS):
                     ids = read(wanted, [s.ENTITY_ID, s.BUCKET]).unique()
                     found.extend(
@@ -311,7 +311,7 @@ class Reader:
         tombstones: bool,
         keep: bool,
     ) -> "Iterator[pl.DataFrame]":
-        with self._open(files) as parts:
+        with self.open(files) as parts:
             for wanted in plan(parts):
                 if clean:
                     rows = _clean(wanted, columns, keep=keep or not tombstones)
@@ -321,7 +321,8 @@ class Reader:
                 if len(rows):
                     yield rows
 
-    def _open(self, files: Sequence[DataFile]) -> AbstractContextManager[list[Part]]:
+    def open(self, files: Sequence[DataFile]) -> AbstractContextManager[list[Part]]:
+        """Files as parts that can be read in ranges."""
         return open_parts(
             self.table.location,
             files,

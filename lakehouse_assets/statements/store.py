@@ -13,11 +13,12 @@ from lakehouse_assets.settings import Settings
 from lakehouse_assets.statements import schema as s
 from lakehouse_assets.statements.canonical import sort_rows
 from lakehouse_assets.statements.explode import Stamp
-from lakehouse_assets.statements.imports import Advance, BadLines, Imported, Intake
+from lakehouse_assets.statements.imports import Advance, BadLines, Imported, Intake, Revive
 from lakehouse_assets.statements.inputs import Source
 from lakehouse_assets.statements.lines import BadLine
 from lakehouse_assets.statements.ranges import RANGE_ROWS, ROW_BYTES
 from lakehouse_assets.statements.reader import PartitionState, Reader
+from lakehouse_assets.statements.replacing import check_replaceable, overtaking, replaced_rows
 from lakehouse_assets.statements.stage import Staging
 from lakehouse_assets.statements.table import Partition, StatementTable
 from lakehouse_assets.storage.leases import Leases
@@ -99,6 +100,7 @@ class StatementStore:
         override_origin: bool = False,
         role: str | None = None,
         last_seen: datetime | None = None,
+        replace: bool = False,
         keep_bad: Callable[[str, int, BadLine], None],
         progress: Callable[[Advance], None],
     ) -> Imported:
@@ -106,6 +108,7 @@ class StatementStore:
         Import entities and statements in one commit: all of it is visible afterwards, or nothing.
 
         Bad lines go to `keep_bad` with the file's name and the line's number; with `strict` the first one ends it.
+        With `replace`, tombstones hide what the origins of the input said and do not say any more; bad lines refuse it.
         """
         stamp = Stamp(
             dataset=self._dataset,
@@ -116,17 +119,26 @@ class StatementStore:
             last_seen=last_seen,
             shards=self._shards,
         )
+        bad = BadLines(sources, keep_bad, strict=strict)
+        revive: Revive = Revival(self, stamp.now).revive
+        if replace:
+            revive = _chained(overtaking(self.reader, stamp.now), revive)
         with self._staging() as staging:
             intake = Intake(
                 sources,
                 stamp=stamp,
                 trusted=trusted,
-                on_bad=BadLines(sources, keep_bad, strict=strict),
-                revive=Revival(self, stamp.now).revive,
+                on_bad=bad,
+                revive=revive,
                 temp_directory=self._settings.temp_directory,
                 progress=progress,
             )
             imported = intake.stage(staging)
+            if replace:
+                check_replaceable(imported, bad)
+                for rows in replaced_rows(self.reader, staging.finish(), stamp.now):
+                    staging.write(rows)
+                    imported.deleted += len(rows)
             self._append(staging)
         return imported
 
@@ -264,6 +276,15 @@ class _Shifted:
     def __call__(self, done: int, _: int) -> None:
         if self.progress is not None:
             self.progress(self.before + done, self.total)
+
+
+def _chained(*steps: Revive) -> Revive:
+    def revive(rows: "pl.DataFrame") -> "pl.DataFrame":
+        for step in steps:
+            rows = step(rows)
+        return rows
+
+    return revive
 
 
 class Revival:
