@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lakehouse_assets import layout
 from lakehouse_assets.errors import Conflict, InvalidData, NotFound
 from lakehouse_assets.exports.registry import EXPORTS
-from lakehouse_assets.exports.statements_csv import HEADER, render_statements
+from lakehouse_assets.exports.statements_csv import COLUMNS, HEADER, render_statements
+from lakehouse_assets.exports.statements_parquet import write_parquet
 from lakehouse_assets.model.dataset import DatasetConfig
 from lakehouse_assets.model.names import check_dataset_name, is_dataset_name
 from lakehouse_assets.model.pipeline import PipelineConfig
@@ -41,12 +43,15 @@ from lakehouse_assets.operations.explain import Explanation, explain
 from lakehouse_assets.operations.exports import OPERATIONS
 from lakehouse_assets.operations.findings import CheckResult
 from lakehouse_assets.operations.freshness import Freshness, config_digest, freshness_of
+from lakehouse_assets.operations.queries import Query
 from lakehouse_assets.operations.repositories import Progress, Repositories
+from lakehouse_assets.operations.selections import ALL, Selection, selected_rows
 from lakehouse_assets.settings import Settings, get_settings
 from lakehouse_assets.statements import schema as s
 from lakehouse_assets.statements.inputs import Source
 from lakehouse_assets.statements.reader import Reader
 from lakehouse_assets.statements.store import StatementStore
+from lakehouse_assets.storage.digest import Sink
 from lakehouse_assets.storage.holders import Holder
 from lakehouse_assets.storage.jobs import Jobs
 from lakehouse_assets.storage.leases import Leases
@@ -54,6 +59,9 @@ from lakehouse_assets.storage.location import Location
 from lakehouse_assets.storage.records import Records
 from lakehouse_assets.storage.tags import Tags
 from lakehouse_assets.storage.versions import Versions
+
+if TYPE_CHECKING:
+    import polars as pl
 
 log = logging.getLogger(__name__)
 
@@ -312,11 +320,15 @@ class Dataset:
         bucket: str | None = None,
         changed_since: datetime | None = None,
         limit: int | None = None,
+        **properties: str,
     ) -> Iterator[bytes]:
-        """Entities that fit all that is asked, each as a line of JSON."""
-        found = self.entities.query_json(
-            schema=schema, where=where, origin=origin, bucket=bucket, changed_since=changed_since
-        )
+        """
+        Entities that fit all that is asked, each as a line of JSON: `query(schema="Company", country="de")`.
+
+        `where` takes properties, too, also those that are called like another argument.
+        """
+        query = Query(schema, {**(where or {}), **properties}, origin, bucket, changed_since)
+        found = self.entities.query_json(query)
         for number, line in enumerate(found):
             if limit is not None and number >= limit:
                 return
@@ -326,12 +338,19 @@ class Dataset:
         """Who says each value of an entity, since when, and what became of claims that do not count any more."""
         return explain(self.statements, self.name, entity_id, prop)
 
-    def statements_csv(self, ids: Collection[str] | None = None) -> Iterator[bytes]:
-        """Blocks of a statements.csv: of some entities, or of all."""
+    def statement_frames(self, selection: Selection = ALL) -> "Iterator[pl.DataFrame]":
+        """The statements that count, all or some, by frames of the columns of statements.csv."""
+        return selected_rows(self.statements.reader, selection, COLUMNS)
+
+    def statements_csv(self, selection: Selection = ALL) -> Iterator[bytes]:
+        """Blocks of a statements.csv, of all statements or some."""
         yield HEADER
-        reader = self.statements.reader
-        for rows in reader.scan() if ids is None else [reader.entities(ids)]:
+        for rows in self.statement_frames(selection):
             yield "".join(render_statements(rows)).encode()
+
+    def statements_parquet(self, file: Sink, selection: Selection = ALL) -> int:
+        """Write the same statements as parquet, to anything that takes bytes; returns how many."""
+        return write_parquet(self.statement_frames(selection), file)
 
     def export(
         self,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from lakehouse_assets.errors import StorageError
 
 if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
     from pydantic import BaseModel
 
 # a file is as wide as its longest line
@@ -22,7 +23,7 @@ class OutputClosed(Exception):
     """Whoever read our output has had enough: `lakehouse query -d acme | head`."""
 
 
-def write(block: bytes) -> None:
+def write(block: "ReadableBuffer") -> None:
     """Write bytes of a result."""
     try:
         sys.stdout.buffer.write(block)

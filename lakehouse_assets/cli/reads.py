@@ -1,9 +1,12 @@
 """`get`, `query` and `statements`: what a dataset says."""
 
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +16,11 @@ from lakehouse_assets.cli.codes import DONE, FAILED
 from lakehouse_assets.cli.moments import moment
 from lakehouse_assets.cli.verb import verb
 
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+    from lakehouse_assets.storage.digest import Sink
+
 verbs = typer.Typer()
 
 
@@ -21,6 +29,7 @@ class Format(StrEnum):
 
     csv = "csv"
     json = "json"
+    parquet = "parquet"
 
 
 @verb(verbs, "get", example="lakehouse get -d eu_list eu-fsf-1 eu-fsf-2")
@@ -72,21 +81,69 @@ def query(
     _print_lines(lines)
 
 
-@verb(verbs, "statements", example="lakehouse statements -d eu_list --entity eu-fsf-1")
+@verb(
+    verbs,
+    "statements",
+    example="lakehouse statements -d eu_list --prop name --format parquet -o names.parquet",
+)
 def statements(
     call: Call,
     entity: Annotated[
         list[str] | None, typer.Option(metavar="ID", help="Of this entity; can be repeated.")
     ] = None,
+    origin: Annotated[str | None, typer.Option(metavar="NAME", help="Of this origin.")] = None,
+    bucket: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of this bucket: thing, interval, document ...")
+    ] = None,
+    schema: Annotated[str | None, typer.Option(metavar="NAME", help="Of this schema.")] = None,
+    prop: Annotated[str | None, typer.Option(metavar="NAME", help="Of this property.")] = None,
+    changed_since: Annotated[
+        datetime | None, typer.Option(metavar="TIME", parser=moment, help="First seen since: 2026-11-21.")
+    ] = None,
     format: Annotated[Format | None, typer.Option(help="csv by default, json lines with --json.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write a file instead of stdout.")
+    ] = None,
 ) -> None:
-    """Print statements: each value with origin and times."""
-    blocks = call.dataset().statements_csv(entity or None)
+    """
+    Print statements: each value with origin and times.
+
+    All that count, in the order of the export statements.csv, or those that fit what is asked for.
+    """
+    from lakehouse_assets.operations.selections import Selection
+
     chosen = format or (Format.json if call.as_json else Format.csv)
-    if chosen is Format.json:
-        blocks = statement_json.lines(blocks)
-    for block in blocks:
-        output.write(block)
+    if chosen is Format.parquet and out is None and sys.stdout.isatty():
+        msg = "parquet is nothing to look at: name a file with -o FILE, or send it to a program"
+        raise WrongUsage(msg)
+    selection = Selection(entity or None, origin, bucket, schema, prop, changed_since)
+    dataset = call.dataset()
+    with _sink(out) as sink:
+        if chosen is Format.parquet:
+            dataset.statements_parquet(sink, selection)
+            return
+        blocks = dataset.statements_csv(selection)
+        for block in statement_json.lines(blocks) if chosen is Format.json else blocks:
+            sink.write(block)
+
+
+@contextmanager
+def _sink(out: Path | None) -> "Iterator[Sink]":
+    """Stdout, or a file that appears when all of it is written."""
+    from lakehouse_assets.storage.location import Location
+
+    if out is None:
+        yield _Stdout()
+        return
+    with Location(out.resolve().parent).writer(out.name) as file:
+        yield file
+
+
+class _Stdout:
+    """Takes the bytes of a result, as a file does."""
+
+    def write(self, data: "ReadableBuffer", /) -> None:
+        output.write(data)
 
 
 def _print_lines(lines: Iterable[bytes]) -> None:

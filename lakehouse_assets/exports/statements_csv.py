@@ -11,15 +11,16 @@ from lakehouse_assets.statements import schema as s
 if TYPE_CHECKING:
     import polars as pl
 
-_CANONICAL_ID = "canonical_id"
+CANONICAL_ID = "canonical_id"
+"""The column that the table does not have."""
 
 FIELDS = [
-    s.ID, s.ENTITY_ID, _CANONICAL_ID, s.PROP, s.PROP_TYPE, s.SCHEMA, s.VALUE, s.ORIGINAL_VALUE, s.DATASET,
+    s.ID, s.ENTITY_ID, CANONICAL_ID, s.PROP, s.PROP_TYPE, s.SCHEMA, s.VALUE, s.ORIGINAL_VALUE, s.DATASET,
     s.ORIGIN, s.LANG, s.EXTERNAL, s.FIRST_SEEN, s.LAST_SEEN, s.FRAGMENT, s.ROLE,
 ]  # fmt: skip
 """The header. Entities are not merged here, so the canonical id is the entity's own."""
 
-COLUMNS = [name for name in FIELDS if name != _CANONICAL_ID]
+COLUMNS = [name for name in FIELDS if name != CANONICAL_ID]
 """What must be read."""
 
 HEADER = (",".join(f'"{name}"' for name in FIELDS) + "\n").encode()
@@ -59,7 +60,7 @@ def render_statements(rows: "pl.DataFrame") -> "pl.Series":
         elif name == s.EXTERNAL:
             pieces.append(_boolean(rows[name]))
         else:
-            pieces += entity_id if name in (s.ENTITY_ID, _CANONICAL_ID) else csv_field(rows[name])
+            pieces += entity_id if name in (s.ENTITY_ID, CANONICAL_ID) else csv_field(rows[name])
     return rows.select(concat([*pieces, "\n"]).alias("line")).to_series()
 
 

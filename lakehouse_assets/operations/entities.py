@@ -6,12 +6,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from lakehouse_assets.errors import InvalidData
-from lakehouse_assets.exports.entities import render_entities
-from lakehouse_assets.exports.grouping import entity_frames
+from lakehouse_assets.exports.entities import COLUMNS, render_entities
 from lakehouse_assets.exports.statistics import count_statistics
-from lakehouse_assets.model.ftm import ftm_model
 from lakehouse_assets.model.statistics import Statistics
+from lakehouse_assets.operations.queries import Query, matching_rows
 from lakehouse_assets.statements import schema as s
 from lakehouse_assets.statements.inputs import Source
 from lakehouse_assets.statements.store import StatementStore
@@ -32,7 +30,7 @@ class Entities:
     Example:
         >>> dataset.entities.get("acme-1").caption
         'Acme Inc.'
-        >>> [entity.id for entity in dataset.entities.query(schema="Company", where={"country": "de"})]
+        >>> [entity.id for entity in dataset.entities.query(schema="Company", country="de")]
         ['acme-1']
     """
 
@@ -71,51 +69,21 @@ class Entities:
         origin: str | None = None,
         bucket: str | None = None,
         changed_since: datetime | None = None,
+        **properties: str,
     ) -> "Iterator[StatementEntity]":
         """
         Entities that fit all that is asked: of a schema, with values of properties, with rows of an origin or bucket,
         with a statement first seen at or after a time. Each comes whole, with all its origins.
         """
-        for rows in self.rows(
-            schema=schema, where=where, origin=origin, bucket=bucket, changed_since=changed_since
-        ):
+        query = Query(schema, {**(where or {}), **properties}, origin, bucket, changed_since)
+        for rows in matching_rows(self.store.reader, query, s.COLUMNS):
             yield from self._entities(rows)
 
-    def query_json(
-        self,
-        *,
-        schema: str | None = None,
-        where: Mapping[str, str] | None = None,
-        origin: str | None = None,
-        bucket: str | None = None,
-        changed_since: datetime | None = None,
-    ) -> Iterator[bytes]:
-        """The same as `query`, each entity as a line of JSON without its end."""
-        for rows in self.rows(
-            schema=schema, where=where, origin=origin, bucket=bucket, changed_since=changed_since
-        ):
+    def query_json(self, query: Query) -> Iterator[bytes]:
+        """The entities that fit, each as a line of JSON without its end."""
+        for rows in matching_rows(self.store.reader, query, COLUMNS):
             for line in render_entities(rows, self._dataset).lines:
                 yield line.encode().rstrip(b"\n")
-
-    def rows(
-        self,
-        *,
-        schema: str | None = None,
-        where: Mapping[str, str] | None = None,
-        origin: str | None = None,
-        bucket: str | None = None,
-        changed_since: datetime | None = None,
-    ) -> "Iterator[pl.DataFrame]":
-        """The statements of the entities that fit, by frames in which no entity is split."""
-        import polars as pl
-
-        conditions = _conditions(schema, where or {}, origin, bucket, changed_since)
-        for rows in entity_frames(self.store.reader, s.COLUMNS):
-            for condition in conditions:
-                matching = rows.filter(condition)[s.ENTITY_ID].unique().implode()
-                rows = rows.filter(pl.col(s.ENTITY_ID).is_in(matching))
-            if len(rows):
-                yield rows
 
     def get_statistics(self) -> Statistics:
         """The counts of exports/statistics.json, as they are now."""
@@ -155,29 +123,6 @@ def _line(entity: "EntityProxy | Mapping[str, object]") -> bytes:
     return json.dumps(data, ensure_ascii=False).encode(errors="surrogatepass") + b"\n"
 
 
-def _conditions(
-    schema: str | None,
-    where: Mapping[str, str],
-    origin: str | None,
-    bucket: str | None,
-    changed_since: datetime | None,
-) -> "list[pl.Expr]":
-    import polars as pl
-
-    _check_names(schema, where, bucket)
-    found = []
-    if schema is not None:
-        found.append(pl.col(s.SCHEMA) == schema)
-    found.extend((pl.col(s.PROP) == prop) & (pl.col(s.VALUE) == value) for prop, value in where.items())
-    if origin is not None:
-        found.append(pl.col(s.ORIGIN) == origin)
-    if bucket is not None:
-        found.append(pl.col(s.BUCKET) == bucket)
-    if changed_since is not None:
-        found.append(pl.col(s.FIRST_SEEN) >= pl.lit(changed_since).cast(pl.Datetime("us", "UTC")))
-    return found
-
-
 def _statement(row: dict[str, Any]) -> "Statement":
     """A row of the table as followthemoney knows it."""
     from followthemoney.statement.statement import Statement
@@ -196,21 +141,3 @@ def _statement(row: dict[str, Any]) -> "Statement":
         first_seen=row[s.FIRST_SEEN].isoformat(timespec="microseconds"),
         last_seen=row[s.LAST_SEEN].isoformat(timespec="microseconds"),
     )
-
-
-def _check_names(schema: str | None, where: Mapping[str, str], bucket: str | None) -> None:
-    """Refuse what can only be a typo, and would find nothing."""
-    model = ftm_model()
-    if schema is not None and schema not in model.schemata:
-        near = [name for name in model.schemata if name.lower() == schema.lower()]
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(model.schemata)}"
-        msg = f"no schema {schema!r}; {hint}"
-        raise InvalidData(msg)
-    if bucket is not None and bucket not in s.BUCKETS:
-        msg = f"no bucket {bucket!r}; there are {', '.join(s.BUCKETS)}"
-        raise InvalidData(msg)
-    props = {prop.name for found in model.schemata.values() for prop in found.properties}
-    unknown = sorted(set(where) - props - {s.BASE_PROP})
-    if unknown:
-        msg = f"no schema has a property {unknown[0]!r}"
-        raise InvalidData(msg)

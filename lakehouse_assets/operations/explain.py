@@ -1,5 +1,6 @@
 """Where each value of an entity comes from, and what became of those that do not count any more."""
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from lakehouse_assets.statements import schema as s
 from lakehouse_assets.statements.canonical import canonical_rows
 from lakehouse_assets.statements.history import UNTIL, Commit, History, Past
 from lakehouse_assets.statements.store import StatementStore
+
+log = logging.getLogger(__name__)
 
 State = Literal["counts", "superseded", "deleted", "removed"]
 Row = dict[str, Any]
@@ -102,7 +105,7 @@ def explain(store: StatementStore, dataset: str, entity_id: str, prop: str | Non
     """
     if prop is not None:
         check_prop(prop)
-    past = History(store.table).of(entity_id)
+    past = _past(store, entity_id)
     if past is None or not len(past.rows):
         raise NotFound(_missing(dataset, entity_id, past))
     rows = _Rows(past)
@@ -118,6 +121,16 @@ def explain(store: StatementStore, dataset: str, entity_id: str, prop: str | Non
             key=lambda value: (value.prop, not value.counts, value.value, value.lang or ""),
         ),
     )
+
+
+def _past(store: StatementStore, entity_id: str) -> Past | None:
+    """All that is known; read again on the newest version when a vacuum took a file meanwhile."""
+    history = History(store.table)
+    try:
+        return history.of(entity_id)
+    except NotFound as exc:
+        log.info("reading the newest version: %s", exc)
+        return history.of(entity_id)
 
 
 class _Rows:

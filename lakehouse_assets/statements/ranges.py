@@ -70,6 +70,11 @@ class Range:
     in_order: bool
     """Whether reading the slices one after the other gives sorted rows."""
 
+    def holds_any(self, ids: "pl.Series") -> bool:
+        """Whether one of some sorted ids can be in the range."""
+        place = 0 if self.low is None else int(ids.search_sorted(self.low, "right"))
+        return place < len(ids) and (self.high is None or ids[place] <= self.high)
+
 
 @contextmanager
 def open_parts(

@@ -2,7 +2,7 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from copy import copy
 from dataclasses import dataclass
@@ -90,12 +90,17 @@ class Reader:
         self,
         columns: Sequence[str] = tuple(s.COLUMNS),
         *,
+        shards: Collection[str] | None = None,
         buckets: Collection[str] | None = None,
         origins: Collection[str] | None = None,
+        among: "pl.Series | None" = None,
         keep_deleted: bool = False,
     ) -> "Iterator[pl.DataFrame]":
         """
         All rows that count, with these columns: by (shard, bucket), inside by entity id, property and id.
+
+        Only partitions of some shards, buckets and origins are read on request, and only what is near entities
+        `among` some, whose ids come sorted.
 
         The rows of one entity in one bucket are never split over two frames. When a file is gone because somebody
         vacuumed, and nothing was given out yet, the read starts again once on the newest version.
@@ -106,7 +111,8 @@ class Reader:
                 with self._long_or_short() as (snapshot, is_long):
                     if snapshot is None:
                         return
-                    frames = self._scan(snapshot, columns, buckets, origins, keep_deleted)
+                    by_bucket = _by_bucket(snapshot, shards, buckets, origins)
+                    frames = self._scan(snapshot, by_bucket, columns, among, keep_deleted)
                     for frame in frames if is_long else list(frames):
                         given = True
                         yield frame
@@ -168,7 +174,7 @@ class Reader:
     def _look_up(self, entity_id: str, columns: Sequence[str]) -> "list[pl.DataFrame]":
         snapshot = self.table.snapshot()
         found = []
-        for files in _by_bucket(snapshot, None, None).values() if snapshot else ():
+        for files in _by_bucket(snapshot).values() if snapshot else ():
             rows = self._between(files, entity_id, entity_id, _needed(columns))
             if len(rows):
                 found.append(canonical_rows(rows))
@@ -184,7 +190,7 @@ class Reader:
         types = s.frame_schema()
         frames = [pl.DataFrame(schema={name: types[name] for name in columns})]
         snapshot = self.table.snapshot()
-        for files in _by_bucket(snapshot, None, None).values() if snapshot else ():
+        for files in _by_bucket(snapshot).values() if snapshot else ():
             rows = self._between(files, first, last, _needed(columns))
             frames.append(canonical_rows(rows).select(columns))
         return pl.concat(frames)
@@ -196,7 +202,7 @@ class Reader:
         types = s.frame_schema()
         columns = [s.SHARD, s.BUCKET, *KEY_COLUMNS]
         frames = [pl.DataFrame(schema={name: types[name] for name in columns})]
-        for files in _by_bucket(snapshot, None, None).values():
+        for files in _by_bucket(snapshot).values():
             rows = self._between(files, first, last, columns)
             rows = canonical_rows(rows, keep_deleted=True)
             frames.append(rows.filter(pl.col(s.DELETED_AT).is_not_null()))
@@ -276,12 +282,11 @@ class Reader:
     def _scan(
         self,
         snapshot: Snapshot,
+        by_bucket: Mapping[tuple[str, str], Sequence[DataFile]],
         columns: Sequence[str],
-        buckets: Collection[str] | None,
-        origins: Collection[str] | None,
+        among: "pl.Series | None",
         keep_deleted: bool,
     ) -> "Iterator[pl.DataFrame]":
-        by_bucket = _by_bucket(snapshot, buckets, origins)
         tick = self._ticker([file for files in by_bucket.values() for file in files])
         settled = self._settled_at(snapshot)
         for files in by_bucket.values():
@@ -290,7 +295,7 @@ class Reader:
             )
             tombstones = any(file.tombstones != 0 for file in files)
             yield from self._ranges(
-                files, columns, tick, settled, clean=clean, tombstones=tombstones, keep=keep_deleted
+                files, columns, tick, settled, among, clean=clean, tombstones=tombstones, keep=keep_deleted
             )
 
     def _settled_at(self, snapshot: Snapshot) -> Settled:
@@ -306,6 +311,7 @@ class Reader:
         columns: Sequence[str],
         tick: Callable[[Range], None],
         settled: Settled,
+        among: "pl.Series | None" = None,
         *,
         clean: bool,
         tombstones: bool,
@@ -313,11 +319,15 @@ class Reader:
     ) -> "Iterator[pl.DataFrame]":
         with self.open(files) as parts:
             for wanted in plan(parts):
+                if among is not None and not wanted.holds_any(among):
+                    continue
                 if clean:
                     rows = _clean(wanted, columns, keep=keep or not tombstones)
                 else:
                     rows = _compared(wanted, columns, settled, keep=keep)
                 tick(wanted)
+                if among is not None:
+                    rows = rows.filter(rows[s.ENTITY_ID].is_in(among.implode()))
                 if len(rows):
                     yield rows
 
@@ -392,12 +402,16 @@ def _needed(columns: Sequence[str]) -> list[str]:
 
 
 def _by_bucket(
-    snapshot: Snapshot, buckets: Collection[str] | None, origins: Collection[str] | None
+    snapshot: Snapshot,
+    shards: Collection[str] | None = None,
+    buckets: Collection[str] | None = None,
+    origins: Collection[str] | None = None,
 ) -> dict[tuple[str, str], list[DataFile]]:
     """Files by (shard, bucket), in that order."""
     found: dict[tuple[str, str], list[DataFile]] = defaultdict(list)
     for file in sorted(snapshot.files, key=lambda file: (file.partition, file.key)):
         at = file.partition
-        if (buckets is None or at.bucket in buckets) and (origins is None or at.origin in origins):
+        asked = ((shards, at.shard), (buckets, at.bucket), (origins, at.origin))
+        if all(names is None or name in names for names, name in asked):
             found[(at.shard, at.bucket)].append(file)
     return dict(sorted(found.items()))
