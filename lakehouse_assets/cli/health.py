@@ -1,5 +1,6 @@
 """`status` and `check`: how a dataset is, and whether all is as it should be."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,12 +20,17 @@ verbs = typer.Typer()
 
 
 @verb(verbs, "status", example="lakehouse status -d eu_list")
-def status(call: Call) -> None:
+def status(
+    call: Call,
+    why: Annotated[bool, typer.Option("--why", help="Show what each stale export was made from.")] = False,
+) -> None:
     """Show counts, what is fresh, and locks; of all without -d."""
     found = (dataset.status() for dataset in _datasets(call))
     if not call.as_json:
         for state in found:
             print_status(state)
+            if why:
+                print_reasons(state)
     elif len(call.datasets) == 1:
         output.document(status_document(next(found)))
     else:
@@ -45,6 +51,7 @@ def check(
     else:
         columns = ["dataset", "asset", "check", "result", "details"]
         output.table(columns, ([name, *_check_row(result)] for name, result in found))
+        _print_found(found)
     failing = ("ERROR", "WARN") if strict else ("ERROR",)
     failed = any(not result.passed and result.severity in failing for _, result in found)
     return FAILED if failed else DONE
@@ -81,13 +88,26 @@ def print_status(state: "DatasetStatus") -> None:
         output.line(f"locked: {describe(holder)}")
 
 
+def print_reasons(state: "DatasetStatus") -> None:
+    """For each stale artifact, what it was made from beside what is there now, and what helps."""
+    stale = [artifact for artifact in state.artifacts.values() if not artifact.fresh]
+    for artifact in stale:
+        output.line(f"\n{artifact.artifact} is stale: {artifact.why}")
+        rows = artifact.compared()
+        output.table(list(rows[0]), ([str(cell) for cell in row.values()] for row in rows))
+    if stale:
+        output.line(f"\nwhat helps: `lakehouse make -d {state.dataset}`")
+
+
 def _datasets(call: Call) -> "list[Dataset]":
     lake = call.lake()
     return [lake.dataset(name) for name in call.datasets or lake.datasets()]
 
 
 def _artifact(state: "Freshness") -> dict[str, object]:
-    fields = ("fresh", "why", "written_at", "rows", "bytes", "digest", "path")
+    fields = (
+        "fresh", "why", "made_from", "current", "written_at", "rows", "bytes", "digest", "path",
+    )  # fmt: skip
     return {field: getattr(state, field) for field in fields}
 
 
@@ -98,8 +118,20 @@ def _artifact_row(state: "Freshness") -> list[str]:
     return [state.artifact, "fresh" if state.fresh else "stale", rows, size, written, state.why]
 
 
+def _print_found(found: Sequence[tuple[str, "CheckResult"]]) -> None:
+    """What stands behind the checks that did not pass, and what helps; `status --why` tells of what is stale."""
+    wrong = [(name, result) for name, result in found if not result.passed]
+    for name, result in wrong:
+        if result.table and result.check != "is_latest":
+            output.line(f"\n{name}: {result.asset} {result.check}")
+            cells = ([humane.cell(cell) for cell in row.values()] for row in result.table)
+            output.table(list(result.table[0]), cells)
+    for mend in dict.fromkeys(result.mend for _, result in wrong if result.mend):
+        output.line(f"what helps: {mend}")
+
+
 def _check_document(result: "CheckResult") -> dict[str, object]:
-    fields = ("asset", "check", "passed", "severity", "metadata")
+    fields = ("asset", "check", "passed", "severity", "metadata", "table", "mend")
     return {field: getattr(result, field) for field in fields}
 
 

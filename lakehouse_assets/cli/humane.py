@@ -44,3 +44,16 @@ def seconds(number: float) -> str:
     minutes, rest = divmod(round(number), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def cell(value: int | float | str) -> str:
+    """
+    A value in a table.
+
+    Example:
+        >>> cell(12345), cell(1 / 3), cell("no")
+        ('12,345', '0.3333', 'no')
+    """
+    if isinstance(value, float):
+        return f"{value:,.4g}"
+    return f"{value:,}" if isinstance(value, int) else value

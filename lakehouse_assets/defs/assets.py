@@ -52,6 +52,10 @@ class ExportConfig(dg.Config):
     """How to make it."""
 
     force: bool = Field(default=False, description="Make it again even if it is fresh.")
+    assertions: bool = Field(
+        default=True,
+        description="Off: publish even if pipeline.yml asserts otherwise of the statements. That is kept on record.",
+    )
 
 
 def build_assets(naming: Naming) -> list[dg.AssetsDefinition | dg.SourceAsset]:
@@ -155,6 +159,7 @@ def _export(naming: Naming, artifact: Artifact) -> dg.AssetsDefinition:
             job = dataset.export(
                 artifact.name,
                 force=config.force,
+                assertions=config.assertions,
                 update_index=not makes_index,
                 progress=LogProgress(context.log),
             )

@@ -7,13 +7,14 @@ import dagster as dg
 
 from lakehouse_assets.defs import artifacts
 from lakehouse_assets.defs.failures import explained
-from lakehouse_assets.defs.metadata import of_check
+from lakehouse_assets.defs.metadata import describe, of_check
 from lakehouse_assets.defs.naming import Naming
 from lakehouse_assets.defs.resources import open_lake
 from lakehouse_assets.lake import Dataset
 from lakehouse_assets.operations.findings import CheckResult
 
 IS_LATEST = "is_latest"
+ASSERTIONS = "assertions"
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,17 @@ CHECKS = (
         "Is there one row per claim where the table counts as merged? Other programs would count more.",
         (artifacts.STATEMENTS,),
     ),
+    Check(
+        ASSERTIONS,
+        "Does everything hold that the dataset's pipeline.yml asserts? What fails here keeps every export from "
+        "being published.",
+        (artifacts.STATEMENTS,),
+    ),
+    Check(
+        "references",
+        "Does each reference lead to an entity of some dataset of the lake? Reads the ids of the whole lake.",
+        (artifacts.STATEMENTS,),
+    ),
 )
 """The checks of each dataset."""
 
@@ -65,7 +77,8 @@ def evaluation(naming: Naming, result: CheckResult, *, partition: str | None) ->
         check_name=result.check,
         passed=result.passed,
         severity=dg.AssetCheckSeverity(result.severity),
-        metadata=of_check(result.metadata),
+        description=describe(result),
+        metadata=of_check(result),
         partition=partition,
     )
 
@@ -105,5 +118,6 @@ def _result(found: CheckResult) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         passed=found.passed,
         severity=dg.AssetCheckSeverity(found.severity),
-        metadata=of_check(found.metadata),
+        description=describe(found),
+        metadata=of_check(found),
     )

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import dagster as dg
 
-from lakehouse_assets.errors import Conflict, LakehouseError, Locked
+from lakehouse_assets.errors import AssertionFailed, Conflict, LakehouseError, Locked
 
 RETRY = dg.RetryPolicy(max_retries=3, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 """For what another writer stood in the way of."""
@@ -18,5 +18,8 @@ def explained() -> Iterator[None]:
         yield
     except LakehouseError as exc:
         may_pass = isinstance(exc, Conflict | Locked)
-        metadata = {"error": dg.MetadataValue.text(type(exc).__name__)}
+        metadata: dict[str, dg.MetadataValue] = {"error": dg.MetadataValue.text(type(exc).__name__)}
+        if isinstance(exc, AssertionFailed):
+            listed = "\n".join(f"- {failure}" for failure in exc.failures)
+            metadata["failed_assertions"] = dg.MetadataValue.md(listed)
         raise dg.Failure(description=str(exc), metadata=metadata, allow_retries=may_pass) from exc

@@ -1,6 +1,6 @@
 """What the result of an operation looks like on an asset's page."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
@@ -11,6 +11,7 @@ from lakehouse_assets.defs.preview import catalog_preview, preview
 from lakehouse_assets.lake import Dataset, Lake
 from lakehouse_assets.operations import CompactJob, ExportJob, ImportJob, MergeJob, VacuumJob
 from lakehouse_assets.operations.catalog import CatalogResult
+from lakehouse_assets.operations.findings import CheckResult, Row
 from lakehouse_assets.operations.freshness import Freshness
 from lakehouse_assets.storage.location import Location
 
@@ -18,6 +19,9 @@ Metadata = dict[str, dg.MetadataValue]
 
 # job records hold all of them
 _MOST_NOTES = 50
+_IS_LATEST = "is_latest"
+# they stand row by row in what a check says
+_FOR_PROGRAMS = {"made_from", "current"}
 
 
 def of_export(dataset: Dataset, artifact: Artifact, job: ExportJob) -> Metadata:
@@ -26,6 +30,7 @@ def of_export(dataset: Dataset, artifact: Artifact, job: ExportJob) -> Metadata:
         **_file(dataset.location.url(job.path), rows=job.rows, size=job.bytes, digest=job.digest),
         **_work(job.seconds, skipped=job.skipped),
         **{name: _note(value) for name, value in job.notes.items()},
+        **_failed(job.failed_assertions),
         **preview(dataset, artifact.asset, job.path),
     }
 
@@ -121,9 +126,25 @@ def of_vacuum(job: VacuumJob) -> Metadata:
     }
 
 
-def of_check(values: Mapping[str, str | int | float]) -> Metadata:
-    """The numbers of a check; Dagster plots them over time."""
-    return {name: _value(value) for name, value in values.items()}
+def of_check(result: CheckResult) -> Metadata:
+    """The numbers of a check, which Dagster plots over time."""
+    return {name: _value(value) for name, value in result.metadata.items() if name not in _FOR_PROGRAMS}
+
+
+def describe(result: CheckResult) -> str | None:
+    """
+    What a check found, in markdown: in a sentence, row by row, and what helps.
+
+    Its page shows this at once; markdown among the metadata would only be a link.
+    """
+    parts = [str(result.metadata["why"])] if "why" in result.metadata else []
+    # of what passed a sentence is enough, if there is one
+    if result.table and not (result.passed and parts):
+        parts.append(_table(result.table))
+    if result.mend:
+        here = ", or materialise this partition" if result.check == _IS_LATEST else ""
+        parts.append(f"**What helps:** {result.mend}{here}")
+    return "\n\n".join(parts) or None
 
 
 def _file_of(location: Location, state: Freshness) -> Metadata:
@@ -152,6 +173,14 @@ def _work(seconds: float, *, skipped: bool) -> Metadata:
     return {"seconds": dg.MetadataValue.float(round(seconds, 3)), "skipped": dg.MetadataValue.bool(skipped)}
 
 
+def _failed(assertions: Sequence[str]) -> Metadata:
+    """What was published although it does not hold."""
+    if not assertions:
+        return {}
+    text = "Published although\n\n" + "\n".join(f"- {assertion}" for assertion in assertions)
+    return {"failed_assertions": dg.MetadataValue.md(text)}
+
+
 def _note(value: int | list[str]) -> dg.MetadataValue:
     return (
         dg.MetadataValue.int(value) if isinstance(value, int) else dg.MetadataValue.json(value[:_MOST_NOTES])
@@ -164,6 +193,18 @@ def _value(value: str | int | float) -> dg.MetadataValue:
     if isinstance(value, int):
         return dg.MetadataValue.int(value)
     return dg.MetadataValue.float(value) if isinstance(value, float) else dg.MetadataValue.text(value)
+
+
+def _table(rows: Sequence[Row]) -> str:
+    """Rows in markdown."""
+    lines = [list(rows[0]), ["---"] * len(rows[0]), *([_cell(cell) for cell in row.values()] for row in rows)]
+    return "\n".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |" for cells in lines)
+
+
+def _cell(value: str | int | float) -> str:
+    if isinstance(value, float):
+        return f"{value:,.4g}"
+    return f"{value:,}" if isinstance(value, int) else value
 
 
 def _counts(counts: Mapping[str, int]) -> str:

@@ -73,5 +73,5 @@ def check_catalog(lake: Location, datasets: Sequence[str]) -> CheckResult:
         "listed": state.rows or 0,
         "written_at": state.written_at.isoformat() if state.written_at else "never",
     }
-    mend = "" if state.fresh else "lakehouse make --all"
+    mend = "" if state.fresh else "`lakehouse make --all`"
     return CheckResult("catalog_index", "is_latest", state.fresh, "WARN", metadata, state.compared(), mend)

@@ -48,9 +48,9 @@ def run_check(parts: Repositories, asset: str, check: str) -> CheckResult:
 
 
 def _mend(asset: str, check: str) -> str:
-    """The command that helps, once it names the dataset and the export."""
+    """What helps, once it names the dataset and the export."""
     if asset == STATEMENTS and check == "is_latest":
-        return "ftm-lakehouse -d {dataset} maintenance flush"
+        return "`ftm-lakehouse -d {dataset} maintenance flush`"
     return _MENDS.get(check, "")
 
 
@@ -233,9 +233,10 @@ _EXPORT_CHECKS: dict[str, Callable[[Repositories, str], Finding]] = {
 }
 _WARNINGS = {"is_latest", "references"}
 _MENDS = {
-    "is_latest": "lakehouse make -d {dataset}",
-    "intact": "lakehouse export -d {dataset} {name} --force",
-    "reconciles": "lakehouse export -d {dataset} {name} --force",
-    "canonical": "lakehouse merge -d {dataset} --force",
-    "assertions": "lakehouse make -d {dataset} --no-assertions",
+    "is_latest": "`lakehouse make -d {dataset}`",
+    "intact": "`lakehouse export -d {dataset} {name} --force`",
+    "reconciles": "`lakehouse export -d {dataset} {name} --force`",
+    "canonical": "`lakehouse merge -d {dataset} --force`",
+    "assertions": "mend the data or pipeline.yml; `lakehouse make -d {dataset} --no-assertions` publishes all the same",
+    "references": "import what they lead to, into this dataset or another one of the lake",
 }

@@ -24,7 +24,7 @@ class CheckResult:
     """
     What a check of an asset found; `metadata` has the numbers that it compared, `table` each thing by itself.
 
-    `mend` is the command that puts right what is wrong; empty where all is well.
+    `mend` says what helps, with the command if there is one; empty where all is well.
     """
 
     asset: str

@@ -3,6 +3,8 @@
 import hashlib
 from pathlib import Path
 
+import pytest
+
 from tests.cli.calling import Lakehouse
 from tests.factories import company, person, write_lines
 
@@ -99,3 +101,28 @@ def test_a_dataset_that_fails_does_not_keep_others_from_being_made(acme: Lakehou
 
 def test_an_empty_lake_has_nothing_to_make(lakehouse: Lakehouse) -> None:
     assert lakehouse("make", "--all", "--json").json["datasets"] == []
+
+
+@pytest.mark.parametrize("call", [("make",), ("export",), ("export", "index")], ids=" ".join)
+def test_nothing_is_published_that_pipeline_yml_asserts_against(
+    acme: Lakehouse, folder: Path, call: tuple[str, ...]
+) -> None:
+    (folder / "data" / "acme" / "pipeline.yml").write_text("assertions: {filled: {Person.birthDate: 0.5}}")
+    refused = acme(*call, "-d", "acme")
+    assert (refused.code, refused.out) == (1, "")
+    assert "Person.birthDate is filled in 0 of 2 entities (0.00%), at least 50.00% are wanted" in refused.err
+    assert not any((folder / "data" / "acme" / path).exists() for path in PATHS.values())
+    done = acme(*call, "-d", "acme", "--no-assertions", "--json")
+    assert done.code == 0
+    assert "warning: acme: index.json is published although Person.birthDate" in done.err
+    assert "0 of 2 entities" in done.json["artifacts"]["index"]["failed_assertions"][0]
+
+
+def test_an_assertion_that_cannot_be_meant_is_named_with_file_line_and_key(
+    acme: Lakehouse, folder: Path
+) -> None:
+    (folder / "data" / "acme" / "pipeline.yml").write_text("assertions:\n  filled:\n    Person.nmae: 1\n")
+    refused = acme("make", "-d", "acme")
+    assert refused.code == 1
+    assert "acme/pipeline.yml, line 3: assertions.filled.Person.nmae: no property of Person" in refused.err
+    assert "did you mean name?" in refused.err

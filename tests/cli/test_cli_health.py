@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from tests.cli.calling import Lakehouse
+from tests.factories import entity, write_lines
 
 COUNTS = ("entities", "statements", "dirty_partitions", "journal_rows")
 
@@ -81,3 +82,43 @@ def test_a_damaged_export_fails_the_check(acme: Lakehouse, folder: Path) -> None
     failed = {(check["asset"], check["check"]) for check in result.json["checks"] if not check["passed"]}
     assert ("entities_json", "intact") in failed
     assert "failed" in acme("check").out
+
+
+def test_the_reasons_are_shown_source_by_source(acme: Lakehouse) -> None:
+    acme("make", "-d", "acme")
+    assert acme("status", "-d", "acme", "--why").out == acme("status", "-d", "acme").out
+    acme("delete", "-d", "acme", "c1")
+    shown = acme("status", "-d", "acme", "--why").out
+    assert "entities is stale: statements changed since it was made" in shown
+    assert "index is stale" not in shown
+    assert "…:1" in shown
+    assert shown.endswith("what helps: `lakehouse make -d acme`\n")
+    told = acme("status", "-d", "acme", "--json").json["artifacts"]["entities"]
+    assert told["made_from"]["statements"] != told["current"]["statements"]
+
+
+def test_assertions_that_do_not_hold_fail_the_check_with_both_numbers(acme: Lakehouse, folder: Path) -> None:
+    acme("make", "-d", "acme")
+    (folder / "data" / "acme" / "pipeline.yml").write_text("assertions: {schema: {Person: {min: 3, max: 9}}}")
+    shown = acme("check", "-d", "acme")
+    assert shown.code == 1
+    assert "2 entities are of schema Person, at least 3 are wanted" in shown.out
+    assert "publishes all the same" in shown.out
+    found = acme("check", "-d", "acme", "--json").json["checks"]
+    (check,) = [each for each in found if each["check"] == "assertions"]
+    assert (check["asset"], check["passed"], check["severity"]) == ("statements", False, "ERROR")
+    assert [(row["assertion"], row["wanted"], row["found"], row["holds"]) for row in check["table"]] == [
+        ("schema.Person.min", 3, 2, "no"),
+        ("schema.Person.max", 9, 2, "yes"),
+    ]
+
+
+def test_dangling_references_are_listed_by_property_as_a_warning(acme: Lakehouse, folder: Path) -> None:
+    owner = entity("o1", "Ownership", owner=["p1"], asset=["ghost"])
+    acme("import", "-d", "acme", write_lines(folder / "o.json", [owner]))
+    acme("make", "-d", "acme")
+    shown = acme("check", "-d", "acme")
+    assert shown.code == 0
+    assert "references 2, dangling 1, properties 1" in shown.out
+    assert "o1 -> ghost" in shown.out
+    assert acme("check", "-d", "acme", "--strict").code == 1

@@ -8,7 +8,7 @@ from lakehouse_assets.defs import artifacts
 from lakehouse_assets.defs.build import build_definitions
 from lakehouse_assets.lake import Dataset, Lake
 from tests.defs.conftest import people
-from tests.factories import write_lines
+from tests.factories import entity, write_lines
 
 FILES = [artifact.asset for artifact in artifacts.FILES]
 
@@ -48,7 +48,37 @@ def test_latest_fails_as_a_warning_with_the_reason_after_an_import(
     assert not found.passed
     assert found.severity == dg.AssetCheckSeverity.WARN
     assert "statements changed" in found.metadata["why"].value
-    assert acme.content_version() in found.metadata["current"].value
+    told = found.description or ""
+    assert told.startswith("statements changed since it was made\n\n| source | made from | now | changed |")
+    table_id, _, version = acme.content_version().partition(":")
+    assert f"| statements | {table_id[:8]}…:1 | {table_id[:8]}…:{version} | yes |" in told
+    assert told.endswith("**What helps:** `lakehouse make -d acme`, or materialise this partition")
+
+
+def test_a_latest_artifact_is_told_in_a_sentence(acme: Dataset, check: Check) -> None:
+    acme.make()
+    assert check("entities_json", "is_latest").description == "made from what is there now"
+
+
+def test_assertions_are_told_one_by_one_with_their_numbers(acme: Dataset, check: Check) -> None:
+    assert check("statements", "assertions").passed
+    acme.location.write("pipeline.yml", b"assertions: {schema: {Person: {min: 9, max: 9}}}")
+    found = check("statements", "assertions")
+    assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert (found.metadata["failed"].value, found.metadata["schema.Person.min"].value) == (1, 5)
+    assert "| schema.Person.min | 9 | 5 | no |" in (found.description or "")
+    assert "| schema.Person.max | 9 | 5 | yes |" in (found.description or "")
+    assert "--no-assertions" in (found.description or "")
+
+
+def test_dangling_references_are_a_warning(acme: Dataset, check: Check, tmp_path: Path) -> None:
+    assert check("statements", "references").passed
+    owner = entity("o1", "Ownership", owner=["person-1"], asset=["nobody"])
+    acme.import_files([write_lines(tmp_path / "more.json", [owner])])
+    found = check("statements", "references")
+    assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert (found.metadata["dangling"].value, found.metadata["references"].value) == (1, 2)
+    assert "| Ownership.asset | 1 | 1 | o1 -> nobody |" in (found.description or "")
 
 
 def test_a_file_that_was_tampered_with_is_not_intact(acme: Dataset, check: Check) -> None:
@@ -117,4 +147,5 @@ def test_one_run_checks_all_datasets_and_each_result_is_kept_under_its_own(
     latest = {(each.partition, each.passed) for each in found if each.check_name == "is_latest"}
     assert {("acme", True), ("bodies", False)} < latest
     assert {each.partition for each in found if each.asset_key == dg.AssetKey("catalog_index")} == {None}
-    assert {each.check_name for each in found} == {"is_latest", "intact", "reconciles", "canonical"}
+    names = {"is_latest", "intact", "reconciles", "canonical", "assertions", "references"}
+    assert {each.check_name for each in found} == names
