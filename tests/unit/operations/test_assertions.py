@@ -11,6 +11,7 @@ from lakehouse_assets.operations import ExportEntitiesJob, MakeJob, counting
 from lakehouse_assets.operations.assertions import evaluate
 from lakehouse_assets.statements.reader import Reader
 from tests.factories import company, make_dataset, person, tree
+from tests.unit.exports.tables import base, make_view, row
 
 EXPORTS = ["statements", "entities", "documents", "statistics", "index"]
 TWO_PEOPLE = [person("p1"), person("p2", country=["fr"])]
@@ -215,6 +216,19 @@ def test_a_value_counts_whichever_schema_of_its_entity_it_came_with(acme):
         "schema.LegalEntity.max": (9, 1, True),
         "filled.Company.name": (1, 1, True),
     }
+
+
+def test_rows_from_outside_the_dataset_do_not_count(tmp_path):
+    rows = [
+        base("p1"),
+        row("p1", "name", "Jane", external=True),
+        base("p2", external=True),
+        row("o1", "owner", "p1", "Ownership"),
+    ]
+    found = counting.count(make_view(tmp_path, rows).reader, ["Person.name"])
+    assert (found.entities, found.lines) == (2, 3)
+    assert found.schemata == {"Person": 1, "Ownership": 1}
+    assert found.filled == {"Person.name": 0}
 
 
 def make_again(folder):
