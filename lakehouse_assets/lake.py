@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -328,11 +329,7 @@ class Dataset:
         `where` takes properties, too, also those that are called like another argument.
         """
         query = Query(schema, {**(where or {}), **properties}, origin, bucket, changed_since)
-        found = self.entities.query_json(query)
-        for number, line in enumerate(found):
-            if limit is not None and number >= limit:
-                return
-            yield line
+        return islice(self.entities.query_json(query), limit)
 
     def explain(self, entity_id: str, prop: str | None = None) -> Explanation:
         """Who says each value of an entity, since when, and what became of claims that do not count any more."""

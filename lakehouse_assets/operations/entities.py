@@ -76,8 +76,8 @@ class Entities:
         with a statement first seen at or after a time. Each comes whole, with all its origins.
         """
         query = Query(schema, {**(where or {}), **properties}, origin, bucket, changed_since)
-        for rows in matching_rows(self.store.reader, query, s.COLUMNS):
-            yield from self._entities(rows)
+        found = matching_rows(self.store.reader, query, s.COLUMNS)
+        return (entity for rows in found for entity in self._entities(rows))
 
     def query_json(self, query: Query) -> Iterator[bytes]:
         """The entities that fit, each as a line of JSON without its end."""

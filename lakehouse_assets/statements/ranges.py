@@ -7,9 +7,9 @@ them, are read once from end to end; what others wrote unsorted is sorted first,
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,10 +70,13 @@ class Range:
     in_order: bool
     """Whether reading the slices one after the other gives sorted rows."""
 
-    def holds_any(self, ids: "pl.Series") -> bool:
-        """Whether one of some sorted ids can be in the range."""
+    def near(self, ids: "pl.Series") -> "Range":
+        """The same range with only those row groups that can hold one of some sorted ids."""
         place = 0 if self.low is None else int(ids.search_sorted(self.low, "right"))
-        return place < len(ids) and (self.high is None or ids[place] <= self.high)
+        if place == len(ids) or (self.high is not None and ids[place] > self.high):
+            return replace(self, slices=())
+        slices = [found for slice in self.slices for found in _runs(slice.part, _holding(slice.groups, ids))]
+        return replace(self, slices=tuple(slices))
 
 
 @contextmanager
@@ -127,20 +130,36 @@ def plan(parts: Sequence[Part], rows: int = RANGE_ROWS) -> list[Range]:
 
 def select(parts: Sequence[Part], low: str | None, high: str | None, *, first: str | None = None) -> Range:
     """The range of ids above `low` and up to `high`; with `first`, only row groups that can hold it or later ids."""
-    slices = []
+    slices: list[Slice] = []
     for part in parts:
-        groups: list[RowGroup] = []
-        for group in part.footer.groups:
-            if not _touches(group, low, high) or (first and group.last and group.last < first):
-                continue
-            if groups and groups[-1].start + groups[-1].rows != group.start:
-                slices.append(Slice(part, tuple(groups)))
-                groups = []
-            groups.append(group)
-        if groups:
-            slices.append(Slice(part, tuple(groups)))
+        wanted = (
+            group
+            for group in part.footer.groups
+            if _touches(group, low, high) and not (first and group.last and group.last < first)
+        )
+        slices.extend(_runs(part, wanted))
     slices.sort(key=lambda found: found.groups[0].first or "")
     return Range(low, high, tuple(slices), _in_order(slices))
+
+
+def _runs(part: Part, wanted: Iterable[RowGroup]) -> Iterator[Slice]:
+    """Row groups of a file as slices: those that follow each other are one."""
+    groups: list[RowGroup] = []
+    for group in wanted:
+        if groups and groups[-1].start + groups[-1].rows != group.start:
+            yield Slice(part, tuple(groups))
+            groups = []
+        groups.append(group)
+    if groups:
+        yield Slice(part, tuple(groups))
+
+
+def _holding(groups: Sequence[RowGroup], ids: "pl.Series") -> Iterator[RowGroup]:
+    """The row groups that can hold one of some sorted ids."""
+    for group in groups:
+        place = 0 if group.first is None else int(ids.search_sorted(group.first))
+        if place < len(ids) and (group.last is None or ids[place] <= group.last):
+            yield group
 
 
 def read(wanted: Range, columns: Sequence[str]) -> "pl.DataFrame":

@@ -288,7 +288,8 @@ class Reader:
         keep_deleted: bool,
     ) -> "Iterator[pl.DataFrame]":
         tick = self._ticker([file for files in by_bucket.values() for file in files])
-        settled = self._settled_at(snapshot)
+        # what is remembered of a range is of the whole of it
+        settled = self._settled_at(snapshot) if among is None else Settled()
         for files in by_bucket.values():
             clean = all(
                 self._state(snapshot, partition).canonical for partition in {file.partition for file in files}
@@ -319,8 +320,10 @@ class Reader:
     ) -> "Iterator[pl.DataFrame]":
         with self.open(files) as parts:
             for wanted in plan(parts):
-                if among is not None and not wanted.holds_any(among):
-                    continue
+                if among is not None:
+                    wanted = wanted.near(among)
+                    if not wanted.slices:
+                        continue
                 if clean:
                     rows = _clean(wanted, columns, keep=keep or not tombstones)
                 else:

@@ -44,7 +44,7 @@ def seen(dataset, entity_id):
     return sorted(frame.select(columns).rows())
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEPS, min_size=1, max_size=4))
 def test_claims_that_count_are_what_a_reader_sees_and_no_merge_loses_the_others(tmp_path_factory, steps):
     dataset = make_dataset(tmp_path_factory.mktemp("lake"))
@@ -53,5 +53,7 @@ def test_claims_that_count_are_what_a_reader_sees_and_no_merge_loses_the_others(
         before = {entity_id: explained(dataset, entity_id) for entity_id in "abcde"}
         for entity_id, explanation in before.items():
             assert counted(explanation) == seen(dataset, entity_id)
+        dataset.compact(force=True)
+        assert {entity_id: explained(dataset, entity_id) for entity_id in "abcde"} == before
         dataset.merge()
         assert {entity_id: explained(dataset, entity_id) for entity_id in "abcde"} == before
