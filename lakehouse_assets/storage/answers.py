@@ -17,8 +17,14 @@ _ADVICE: tuple[tuple[frozenset[str], str], ...] = (
         "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the storage options key and secret",
     ),
     (
-        frozenset({"AccessDenied", "AllAccessDisabled", "MethodNotAllowed", "403", "403 Forbidden"}),
+        frozenset({"AccessDenied", "AllAccessDisabled", "MethodNotAllowed"}),
         "let these credentials read, write, delete and list in this bucket, or take others",
+    ),
+    # the answer to a HEAD has no words
+    (
+        frozenset({"403", "403 Forbidden"}),
+        "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the storage options key and secret, "
+        "and what they may do in this bucket",
     ),
     (
         frozenset({"SlowDown", "ServiceUnavailable", "InternalError", "RequestTimeout", "503", "500", "502", "504"}),

@@ -33,6 +33,15 @@ _ROUNDS = 2
 _memory_guard = threading.Lock()
 
 
+def _is_no_detail(record: logging.LogRecord) -> bool:
+    return record.levelno > logging.DEBUG
+
+
+# boto tells in detail what it signs and sends: the session token, too
+for _name in ("botocore.auth", "botocore.endpoint", "aiobotocore.endpoint"):
+    logging.getLogger(_name).addFilter(_is_no_detail)
+
+
 class RemoteFiles:
     """
     Files below a URL.
@@ -107,7 +116,12 @@ class RemoteFiles:
     def read(self, key: str) -> bytes:
         """All bytes of a file."""
         with self._named(key):
-            return cast(bytes, self._fs.cat_file(self.path(key)))
+            return self._cat(key)
+
+    def _cat(self, key: str) -> bytes:
+        # s3fs would ask for the size first, and read large files in parts that may be of two versions
+        options = {"max_concurrency": 1} if self._protocol == "s3" else {}
+        return cast(bytes, self._fs.cat_file(self.path(key), **options))
 
     def open(self, key: str) -> BinaryIO:
         """A file for reading, mostly from end to end."""
@@ -150,7 +164,7 @@ class RemoteFiles:
             try:
                 # the tag first: bytes read later can only be newer, and then the condition fails
                 etag = self._fs.info(self.path(key)).get("ETag")
-                if self._fs.cat_file(self.path(key)) != old:
+                if self._cat(key) != old:
                     return False
                 self._fs.pipe_file(self.path(key), new, IfMatch=etag)
             except FileNotFoundError as exc:

@@ -1,0 +1,258 @@
+"""What a location promises, on local disk and on S3 alike."""
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from lakehouse_assets.errors import Conflict, Locked, NotFound, StorageError
+from lakehouse_assets.storage.digest import DigestWriter
+from lakehouse_assets.storage.leases import Leases
+from lakehouse_assets.storage.location import Location
+from tests.s3.store import ROOT, Bucket
+
+MB = 1 << 20
+ODD = ["ä ö/ß", "a+b", "a%20b", "a*b[c]?", "#x", "a@b=c&d", "日本/語", "a'b\"c", "~x", "shard=0/origin=a%2Fb"]
+
+
+@pytest.fixture(params=["local", "s3"])
+def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Location:
+    if request.param == "local":
+        return Location(tmp_path / "lake")
+    return request.getfixturevalue("bucket").location
+
+
+def in_threads(count: int, work: Callable[[int], object]) -> list[object]:
+    results: list[object] = []
+    gate = threading.Barrier(count)
+
+    def run(number: int) -> None:
+        gate.wait()
+        results.append(work(number))
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+def test_what_is_written_is_there_whole(lake: Location) -> None:
+    for data in (b"", b"1", bytes(range(256)) * 1000):
+        lake.write("a/b", data)
+        assert (lake.read("a/b"), lake.size("a/b"), lake.exists("a/b")) == (data, len(data), True)
+    modified = lake.modified("a/b")
+    assert modified is not None
+    assert abs(modified - datetime.now(UTC)) < timedelta(seconds=10)
+
+
+def test_what_is_missing_is_missing(lake: Location) -> None:
+    assert (lake.read_or_none("a"), lake.size("a"), lake.modified("a")) == (None, None, None)
+    assert not lake.exists("a")
+    assert not lake.delete("a")
+    lake.delete_tree("a")
+    for read in (lake.read, lake.open, lake.open_ranges):
+        with pytest.raises(NotFound, match="a does not exist"):
+            read("a")
+
+
+def test_odd_names_are_taken_literally(lake: Location) -> None:
+    for key in ODD:
+        lake.write(key, key.encode())
+        assert lake.create(f"made/{key}", b"")
+    assert list(lake.keys()) == sorted([*ODD, *(f"made/{key}" for key in ODD)])
+    assert {key: lake.read(key).decode() for key in ODD} == {key: key for key in ODD}
+    assert lake.folders() == sorted({key.split("/")[0] for key in ODD if "/" in key} | {"made"})
+    with lake.writer("a*b[c]?") as writer:
+        writer.write(b"new")
+    with lake.open("a*b[c]?") as file:
+        assert file.read() == b"new"
+    lake.delete_tree("made")
+    assert all(lake.delete(key) for key in ODD)
+    assert list(lake.keys()) == []
+
+
+def test_keys_and_folders_are_those_below_and_no_others(lake: Location) -> None:
+    for key in ("a/x", "a/b/y", "ab/x", "c"):
+        lake.write(key, b"")
+    assert list(lake.keys()) == ["a/b/y", "a/x", "ab/x", "c"]
+    assert list(lake.keys("a")) == ["a/b/y", "a/x"]
+    assert (lake.folders(), lake.folders("a"), lake.folders("c")) == (["a", "ab"], ["b"], [])
+    assert list((lake / "a").keys()) == ["b/y", "x"]
+    assert not lake.exists("a")
+
+
+def test_more_files_are_listed_and_deleted_than_one_answer_has(bucket: Bucket) -> None:
+    lake = bucket.location
+    bucket.fill([f"a/{number:04}" for number in range(2100)])
+    assert list(lake.keys()) == [f"a/{number:04}" for number in range(2100)]
+    lake.delete_tree("a")
+    assert bucket.keys() == []
+
+
+def test_only_one_of_many_threads_creates(lake: Location) -> None:
+    made = in_threads(8, lambda n: lake.create("a", str(n).encode()) and n)
+    winners = [number for number in made if number is not False]
+    assert [str(number).encode() for number in winners] == [lake.read("a")]
+
+
+def test_only_one_of_many_processes_creates(lake: Location) -> None:
+    code = (
+        "import json, sys; from lakehouse_assets.storage.location import Location\n"
+        "lake = Location(sys.argv[1], json.loads(sys.argv[2])); lake.exists('x')\n"
+        "print('ready', flush=True); sys.stdin.readline()\n"
+        "print(sum(lake.create(f'k{n}', b'1') for n in range(20)))"
+    )
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, lake.uri, json.dumps(lake.storage_options)],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    for worker in workers:
+        assert worker.stdout is not None
+        assert worker.stdout.readline() == "ready\n"
+    for worker in workers:
+        assert worker.stdin is not None
+        worker.stdin.write("\n")
+        worker.stdin.flush()
+    assert sum(int(worker.communicate()[0]) for worker in workers) == 20
+
+
+def test_swaps_lose_no_count(lake: Location) -> None:
+    lake.write("n", b"0")
+
+    def add(_: int) -> None:
+        for _ in range(5):
+            while True:
+                old = lake.read("n")
+                if lake.swap("n", old, str(int(old) + 1).encode()):
+                    break
+
+    in_threads(4, add)
+    assert lake.read("n") == b"20"
+
+
+def test_swap_and_clear_change_only_what_they_expect(lake: Location) -> None:
+    assert not lake.swap("a", b"1", b"2")
+    lake.write("a", b"1")
+    assert not lake.swap("a", b"0", b"2")
+    assert lake.swap("a", b"1", b"2")
+    assert not lake.clear("a", b"1")
+    assert lake.clear("a", b"2")
+    assert not lake.read_or_none("a")
+
+
+@pytest.mark.parametrize("size", [0, 5, 33 * MB])
+def test_a_writer_shows_its_file_at_the_end_of_its_block(lake: Location, size: int) -> None:
+    block = bytes(range(256)) * 4096
+    with lake.writer("a") as writer:
+        for start in range(0, size, MB):
+            writer.write(block[: min(MB, size - start)])
+        assert not lake.exists("a")
+    assert (lake.size("a"), writer.size) == (size, size)
+    with lake.open("a") as file:
+        first = file.read(10)
+        file.seek(max(0, size - 10))
+        last = file.read()
+    assert (first, last) == (block[: min(10, size)], lake.read("a")[max(0, size - 10) :])
+
+
+@pytest.mark.parametrize("size", [0, 5, 33 * MB])
+def test_a_writer_whose_block_raises_leaves_the_old_file(lake: Location, size: int) -> None:
+    lake.write("a", b"old")
+
+    def work(writer: DigestWriter) -> None:
+        writer.write(bytes(size))
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError), lake.writer("a") as writer:
+        work(writer)
+    assert lake.read("a") == b"old"
+    assert list(lake.keys()) == ["a"]
+
+
+def test_a_writer_whose_block_raises_leaves_no_open_upload(bucket: Bucket) -> None:
+    def work(writer: DigestWriter) -> None:
+        writer.write(bytes(33 * MB))
+        assert bucket.uploads() == ["lake/a"]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), bucket.location.writer("a") as writer:
+        work(writer)
+    assert (bucket.keys(), bucket.uploads()) == ([], [])
+
+
+def test_old_uploads_are_swept_and_young_ones_live(bucket: Bucket) -> None:
+    for key in ("lake/exports/a", "lake2/b"):
+        bucket.server.ask("POST", f"{bucket.name}/{key}?uploads", b"")
+    lake = bucket.location
+    # moto says of every upload that it began in 2010
+    assert lake.sweep(older=timedelta(days=36500)) == []
+    assert (lake / "other").sweep(older=timedelta(days=1)) == []
+    assert lake.sweep(older=timedelta(days=1)) == ["exports/a"]
+    assert bucket.uploads() == ["lake2/b"]
+
+
+def test_an_upload_that_somebody_swept_away_fails_and_says_so(bucket: Bucket) -> None:
+    bucket.rule(methods=["POST"], contains="uploadId", status=404, code="NoSuchUpload")
+    with (
+        pytest.raises(StorageError, match=f"s3://{bucket.name}/lake/a was aborted by somebody else"),
+        bucket.location.writer("a") as writer,
+    ):
+        writer.write(bytes(33 * MB))
+    assert bucket.keys() == []
+
+
+def test_ranges_are_read_to_the_byte(lake: Location) -> None:
+    lake.write("a", bytes(range(256)))
+    with lake.open_ranges("a") as file:
+        file.seek(100)
+        assert file.read(3) == bytes([100, 101, 102])
+        file.seek(-2, 2)
+        assert file.read() == bytes([254, 255])
+
+
+def leases(lake: Location, *, timeout: float = 0.3, seconds: float = 60) -> Leases:
+    return Leases(lake / "acme", timeout=timeout, lease_seconds=seconds)
+
+
+def test_an_exclusive_lease_is_held_by_one(lake: Location) -> None:
+    def hold(_: int) -> int:
+        with leases(lake, timeout=30).exclusive("merge") as lease:
+            inside.append(1)
+            most.append(len(inside))
+            time.sleep(0.02)
+            lease.check()
+            inside.pop()
+        return 1
+
+    inside: list[int] = []
+    most: list[int] = []
+    assert in_threads(4, hold) == [1] * 4
+    assert max(most) == 1
+    assert leases(lake).holders() == []
+
+
+def test_an_expired_lease_is_taken_over_and_its_holder_notices(lake: Location) -> None:
+    with leases(lake, seconds=2).exclusive("merge") as lost:
+        # it stands still: nobody renews
+        lost._done.set()
+        with pytest.raises(Locked, match="is locked by"), leases(lake, timeout=0).exclusive("other"):
+            pass
+        with leases(lake, timeout=10).exclusive("other") as lease:
+            lease.check()
+            with pytest.raises(Conflict, match="was lost"):
+                lost.check()
+    assert leases(lake).holders() == []
