@@ -1,7 +1,7 @@
 """A lake of datasets: the way in for scripts, the command line and Dagster."""
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, partial
@@ -44,6 +44,7 @@ from lakehouse_assets.operations.explain import Explanation, explain
 from lakehouse_assets.operations.exports import OPERATIONS
 from lakehouse_assets.operations.findings import CheckResult
 from lakehouse_assets.operations.freshness import Freshness, config_digest, freshness_of
+from lakehouse_assets.operations.given import given_sources
 from lakehouse_assets.operations.queries import Query
 from lakehouse_assets.operations.repositories import Progress, Repositories
 from lakehouse_assets.operations.selections import ALL, Selection, selected_rows
@@ -63,6 +64,7 @@ from lakehouse_assets.storage.versions import Versions
 
 if TYPE_CHECKING:
     import polars as pl
+    from followthemoney.proxy import EntityProxy
 
 log = logging.getLogger(__name__)
 
@@ -245,7 +247,7 @@ class Dataset:
     @cached_property
     def entities(self) -> Entities:
         """The entities: `get`, `query`, `add_many`, `get_statistics`."""
-        return Entities(self.statements, self.name, self._import_source)
+        return Entities(self.statements, self.name, self._import_sources)
 
     @property
     def repositories(self) -> Repositories:
@@ -301,7 +303,39 @@ class Dataset:
             last_seen=last_seen,
             replace=replace,
         )
-        return ImportOperation(job, repositories=self.repositories, progress=progress).run()
+        return self._imported(job, None, progress)
+
+    def import_entities(
+        self,
+        entities: "Iterable[EntityProxy | Mapping[str, object]]",
+        *,
+        origin: str = s.DEFAULT_ORIGIN,
+        trusted: bool = False,
+        strict: bool = False,
+        override_origin: bool = False,
+        role: str | None = None,
+        last_seen: datetime | None = None,
+        replace: bool = False,
+        progress: Progress | None = None,
+    ) -> ImportJob:
+        """
+        Import entities from a program: mappings, followthemoney's proxies and entities of statements, in one commit.
+
+        The options are those of `import_files`. Entities of statements keep what each statement says of itself.
+        """
+        sources = given_sources(entities)
+        job = ImportJob.make(
+            dataset=self.name,
+            files=[sources[0].name],
+            origin=origin,
+            mode="trusted" if trusted else "safe",
+            strict=strict,
+            override_origin=override_origin,
+            role=role,
+            last_seen=last_seen,
+            replace=replace,
+        )
+        return self._imported(job, sources, progress)
 
     def delete(self, ids: Collection[str], *, origin: str | None = None) -> DeleteJob:
         """Delete entities, of all origins or one; `missing` names those that were not there."""
@@ -465,11 +499,16 @@ class Dataset:
         """Break every lease, whoever holds it; returns who held one."""
         return self.leases.break_all()
 
-    def _import_source(self, source: Source, origin: str) -> int:
-        job = ImportJob.make(dataset=self.name, files=[source.name], origin=origin)
-        operation = ImportOperation(job, repositories=self.repositories)
-        operation.sources = [source]
-        return operation.run().entities
+    def _import_sources(self, sources: Sequence[Source], origin: str) -> int:
+        job = ImportJob.make(dataset=self.name, files=[sources[0].name], origin=origin)
+        return self._imported(job, sources, None).entities
+
+    def _imported(
+        self, job: ImportJob, sources: Sequence[Source] | None, progress: Progress | None
+    ) -> ImportJob:
+        operation = ImportOperation(job, repositories=self.repositories, progress=progress)
+        operation.sources = sources
+        return operation.run()
 
     def __repr__(self) -> str:
         return f"<Dataset({self.uri})>"

@@ -26,7 +26,8 @@ class ImportConfig(dg.Config):
 
     files: list[str] = Field(
         default=[],
-        description="Files of FollowTheMoney entities, one JSON object per line; .gz and .zst too.",
+        description="Files of FollowTheMoney entities, one JSON object per line, or of statements as .csv or "
+        ".parquet; .gz, .zst and .bz2, too.",
     )
     origin: str = Field(default="bulk", description="Who says so; a line's own origin wins over it.")
     mode: Literal["safe", "trusted"] = Field(
@@ -45,6 +46,11 @@ class ImportConfig(dg.Config):
         default=None,
         description="When the source said so, like 2026-01-31T12:00:00Z; only where a line does not say it. "
         "The time of the import by default.",
+    )
+    replace: bool = Field(
+        default=False,
+        description="Delete what the origins of the files said before and do not say any more. Refused when a "
+        "single line is bad.",
     )
 
 
@@ -80,6 +86,7 @@ def run_import(dataset: Dataset, config: ImportConfig, log: dg.DagsterLogManager
         override_origin=config.override_origin,
         role=config.role,
         last_seen=_time(config.last_seen),
+        replace=config.replace,
         progress=LogProgress(log),
     )
 

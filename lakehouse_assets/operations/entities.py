@@ -1,14 +1,13 @@
 """The entities of a dataset: reading them one by one, by question, and adding more."""
 
-import io
-import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from lakehouse_assets.exports.entities import COLUMNS, render_entities
 from lakehouse_assets.exports.statistics import count_statistics
 from lakehouse_assets.model.statistics import Statistics
+from lakehouse_assets.operations.given import given_sources
 from lakehouse_assets.operations.queries import Query, matching_rows
 from lakehouse_assets.statements import schema as s
 from lakehouse_assets.statements.inputs import Source
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from followthemoney.statement.entity import StatementEntity
     from followthemoney.statement.statement import Statement
 
-Import = Callable[[Source, str], int]
+Import = Callable[[Sequence[Source], str], int]
 
 
 class Entities:
@@ -34,17 +33,16 @@ class Entities:
         ['acme-1']
     """
 
-    def __init__(self, store: StatementStore, dataset: str, import_source: Import) -> None:
+    def __init__(self, store: StatementStore, dataset: str, import_sources: Import) -> None:
         self.store = store
         self._dataset = dataset
-        self._import = import_source
+        self._import = import_sources
 
     def add_many(
         self, entities: "Iterable[EntityProxy | Mapping[str, object]]", origin: str = s.DEFAULT_ORIGIN
     ) -> int:
-        """Import entities, in one commit; returns how many."""
-        source = Source("the entities given", lambda: io.BufferedReader(_Lines(entities)))
-        return self._import(source, origin)
+        """Import entities, in one commit; returns how many. `Dataset.import_entities` has more options."""
+        return self._import(given_sources(entities), origin)
 
     def get(self, entity_id: str) -> "StatementEntity | None":
         """One entity with its statements, None when there is none of that id."""
@@ -98,29 +96,6 @@ class Entities:
             yield StatementEntity.from_statements(
                 dataset, (_statement(row) for row in statements.iter_rows(named=True))
             )
-
-
-class _Lines(io.RawIOBase):
-    """Entities as a file of JSON lines, made as it is read."""
-
-    def __init__(self, entities: "Iterable[EntityProxy | Mapping[str, object]]") -> None:
-        self._lines = (_line(entity) for entity in entities)
-        self._rest = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
-        while len(self._rest) < len(buffer) and (line := next(self._lines, None)) is not None:
-            self._rest += line
-        size = min(len(buffer), len(self._rest))
-        buffer[:size], self._rest = self._rest[:size], self._rest[size:]
-        return size
-
-
-def _line(entity: "EntityProxy | Mapping[str, object]") -> bytes:
-    data = dict(entity) if isinstance(entity, Mapping) else entity.to_dict()
-    return json.dumps(data, ensure_ascii=False).encode(errors="surrogatepass") + b"\n"
 
 
 def _statement(row: dict[str, Any]) -> "Statement":

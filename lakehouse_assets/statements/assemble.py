@@ -49,7 +49,8 @@ def assemble(
         values = _cleaned(values, cleaner, tally)
     values = _named(_stamped(values, stamp), words)
     values = _identified(values, con, stamp)
-    given = _named(_stamped(rows.filter(base), stamp), words).with_columns(id=pl.col(s.VALUE).fill_null(""))
+    given = rows.filter(base).with_columns(loose=pl.col(s.ORIGIN).is_null())
+    given = _named(_stamped(given, stamp), words).with_columns(id=pl.col(s.VALUE).fill_null(""))
     values, given = _counting(values), _counting(given)
     made = _base_rows(values, given, con, stamp, words)
     found = pl.concat([values.select(made.columns), made])
@@ -196,8 +197,13 @@ def _groups(values: "pl.DataFrame", given: "pl.DataFrame") -> "pl.DataFrame":
 
     shared = [*_SAME, s.ENTITY_ID, s.BUCKET]
     spans = [pl.col(s.FIRST_SEEN).min(), pl.col(s.LAST_SEEN).max(), pl.col(s.EXTERNAL).all()]
-    said = given.group_by(shared).agg(spans)
+    said = given.group_by(shared).agg(*spans, pl.col("loose").all())
     found = _joined(values)
+    # followthemoney's own rows name no origin, and stand for whatever the statements name
+    named = found.select("rank", s.SCHEMA).unique()
+    needless = said.filter("loose").join(named, on=["rank", s.SCHEMA], how="semi")
+    needless = needless.join(found, on=shared, how="anti", nulls_equal=True)
+    said = said.join(needless, on=shared, how="anti", nulls_equal=True)
     both = found.join(said, on=shared, how="full", coalesce=True, nulls_equal=True, suffix="_given")
     return both.with_columns(
         pl.coalesce(f"{name}_given", name).alias(name) for name in (s.FIRST_SEEN, s.LAST_SEEN, s.EXTERNAL)

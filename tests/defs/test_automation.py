@@ -135,3 +135,22 @@ def test_importing_and_making_in_one_run_asks_for_nothing(
     list(run_make(lake, instance, files={"acme": [write_lines(tmp_path / "m.json", people(1, start=9))]}))
     assert tick() == {}
     assert tick() == {}
+
+
+def test_what_is_refused_is_asked_for_once_until_the_content_changes_again(
+    acme: Dataset, lake: Lake, instance: dg.DagsterInstance, tick: Tick
+) -> None:
+    assert all(made.success for made in run_make(lake, instance))
+    tick()
+    tick()
+    before = acme.location.read("entities.ftm.json")
+    acme.location.write("pipeline.yml", b"assertions: {schema: {Person: {min: 5}}}")
+    for gone in ("person-1", "person-2"):
+        acme.delete([gone])
+        report_dataset(instance, acme)
+        assert tick() == {asset: {"acme"} for asset in (*EXPORTS, "index_json")}
+        made = next(run_make(lake, instance, names=["acme"]))
+        assert not made.success
+        assert tick() == {}
+        assert tick() == {}
+    assert acme.location.read("entities.ftm.json") == before

@@ -14,6 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 from followthemoney import model
+from followthemoney.dataset import Dataset as FtmDataset
+from followthemoney.statement.entity import StatementEntity
 from followthemoney.statement.serialize import CSV, write_statements
 from followthemoney.statement.statement import Statement
 from followthemoney.statement.util import NON_LANG_TYPE_NAMES
@@ -524,3 +526,36 @@ class TestParquet:
         pq.write_table(pa.Table.from_pylist([row()]), tmp_path / "in.parquet")
         (tmp_path / "in.parquet.zst").write_bytes(zstandard.compress((tmp_path / "in.parquet").read_bytes()))
         assert acme.import_files([tmp_path / "in.parquet.zst"]).entities == 1
+
+
+class TestEntitiesFromPython:
+    def test_entities_of_statements_keep_what_each_statement_says(self, acme):
+        statement = Statement(
+            "c1", "name", "Company", "Acme", "elsewhere", lang="eng", original_value="ACME", origin="leak",
+            external=True, first_seen="2020-01-01T00:00:00", last_seen="2021-01-01T00:00:00",
+        )  # fmt: skip
+        dataset = FtmDataset({"name": "elsewhere", "title": "Elsewhere"})
+        given = StatementEntity.from_statements(dataset, [statement])
+        job = acme.import_entities([given, company("c2")], origin="desk")
+        assert (job.entities, job.errors, job.origin) == (2, 0, "desk")
+        rows = rows_of(acme).filter(pl.col("entity_id") == "c1")
+        [found] = rows.filter(pl.col("prop") == "name").iter_rows(named=True)
+        said = {name: found[name] for name in ("lang", "original_value", "origin", "external")}
+        assert said == {"lang": "eng", "original_value": "ACME", "origin": "leak", "external": True}
+        assert (found["first_seen"].year, found["last_seen"].year) == (2020, 2021)
+        assert set(rows["origin"]) == {"leak"}
+
+    def test_entities_of_one_dataset_come_over_into_another(self, tmp_path, acme):
+        lines = [line for line in mixed_entities() if "fragment" not in line and "role" not in line]
+        source, _ = exported(tmp_path, *lines)
+        assert acme.import_entities(source.entities.query()).errors == 0
+        assert content(acme).drop("fragment").equals(content(source).drop("fragment"))
+
+    def test_all_options_are_those_of_files(self, acme):
+        acme.import_entities([company("c1"), company("c2")], origin="desk", role="me")
+        job = acme.import_entities(
+            iter([company("c1")]), origin="desk", role="me", replace=True, trusted=True
+        )
+        assert (job.deleted, job.mode, job.replace) == (2, "trusted", True)
+        with pytest.raises(InvalidData, match="the entities given, line 2"):
+            acme.import_entities([company(), {"id": "x"}], strict=True)
