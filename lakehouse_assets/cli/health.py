@@ -12,9 +12,10 @@ from lakehouse_assets.cli.maintenance import describe, holder_document
 from lakehouse_assets.cli.verb import verb
 
 if TYPE_CHECKING:
-    from lakehouse_assets.lake import Dataset, DatasetStatus
+    from lakehouse_assets.lake import Dataset
     from lakehouse_assets.operations.findings import CheckResult
     from lakehouse_assets.operations.freshness import Freshness
+    from lakehouse_assets.operations.status import DatasetStatus
 
 verbs = typer.Typer()
 

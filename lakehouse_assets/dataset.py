@@ -1,0 +1,399 @@
+"""One dataset of a lake: its statements, its exports, and all that can be done with them."""
+
+import logging
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import cached_property, partial
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lakehouse_assets import layout
+from lakehouse_assets.errors import InvalidData
+from lakehouse_assets.exports.registry import EXPORTS
+from lakehouse_assets.exports.statements_csv import COLUMNS, HEADER, render_statements
+from lakehouse_assets.exports.statements_parquet import write_parquet
+from lakehouse_assets.model.dataset import DatasetConfig
+from lakehouse_assets.model.names import check_dataset_name
+from lakehouse_assets.model.pipeline import PipelineConfig
+from lakehouse_assets.operations import (
+    CompactJob,
+    CompactOperation,
+    DeleteJob,
+    DeleteOperation,
+    ExportJob,
+    ImportJob,
+    ImportOperation,
+    MakeJob,
+    MakeOperation,
+    MergeJob,
+    MergeOperation,
+    VacuumJob,
+    VacuumOperation,
+)
+from lakehouse_assets.operations.checks import check_names, run_check
+from lakehouse_assets.operations.entities import Entities
+from lakehouse_assets.operations.explain import Explanation, explain
+from lakehouse_assets.operations.exports import OPERATIONS
+from lakehouse_assets.operations.findings import CheckResult
+from lakehouse_assets.operations.freshness import Freshness, config_digest, freshness_of
+from lakehouse_assets.operations.given import given_sources
+from lakehouse_assets.operations.queries import Query
+from lakehouse_assets.operations.repositories import Progress, Repositories
+from lakehouse_assets.operations.selections import ALL, Selection, selected_rows
+from lakehouse_assets.operations.status import DatasetStatus, dataset_status
+from lakehouse_assets.statements import schema as s
+from lakehouse_assets.statements.inputs import Source
+from lakehouse_assets.statements.reader import Reader
+from lakehouse_assets.statements.store import StatementStore
+from lakehouse_assets.storage.digest import Sink
+from lakehouse_assets.storage.holders import Holder
+from lakehouse_assets.storage.jobs import Jobs
+from lakehouse_assets.storage.leases import Leases
+from lakehouse_assets.storage.records import Records
+from lakehouse_assets.storage.tags import Tags
+from lakehouse_assets.storage.versions import Versions
+
+if TYPE_CHECKING:
+    import polars as pl
+    from followthemoney.proxy import EntityProxy
+
+    from lakehouse_assets.lake import Lake
+
+log = logging.getLogger(__name__)
+
+
+class Dataset:
+    """
+    One dataset of a lake: its statements, its exports, and what is known about it.
+
+    Example:
+        >>> acme = Lake("data").dataset("acme")
+        >>> acme.status().dirty_partitions
+        ['0/thing/bulk']
+        >>> acme.merge().partitions
+        ['0/thing/bulk']
+    """
+
+    def __init__(self, lake: "Lake", name: str) -> None:
+        """Use `Lake.dataset`, which checks that it is there."""
+        self.lake = lake
+        self.name = check_dataset_name(name)
+        self.location = lake.location / name
+        settings = lake.settings
+        self.tags = Tags(self.location)
+        self.versions = Versions(self.location, self.tags)
+        self.records = Records(self.location)
+        self.jobs = Jobs(self.location)
+        self.leases = Leases(
+            self.location, timeout=settings.lock_timeout, lease_seconds=settings.lease_seconds
+        )
+
+    @classmethod
+    def create(cls, name: str, *, lake: "Lake | None" = None, **config: object) -> "Dataset":
+        """A new dataset in a lake, by default that of the settings."""
+        if lake is None:
+            # the lake imports its datasets
+            from lakehouse_assets.lake import Lake
+
+            lake = Lake()
+        dataset = cls(lake, name)
+        made = DatasetConfig.make(name, **{**config, "uri": dataset.uri})
+        dataset.versions.make(layout.CONFIG, made)
+        log.info("made the dataset %s", dataset.uri)
+        return dataset
+
+    @property
+    def uri(self) -> str:
+        """Where the dataset lies."""
+        return self.location.uri
+
+    @property
+    def config(self) -> DatasetConfig:
+        """What config.yml says now."""
+        place = self.location.url(layout.CONFIG)
+        return DatasetConfig.load(self.location.read(layout.CONFIG), place, uri=self.uri)
+
+    def configure(self, **changes: object) -> DatasetConfig:
+        """Change config.yml: filled values replace, lists are united, mappings are merged."""
+        config = self.config.merge(**changes)
+        if config.name != self.name:
+            msg = f"a dataset cannot be renamed ({self.name!r} to {config.name!r}): its statements' ids hold the name"
+            raise InvalidData(msg)
+        if config.shards != self.config.shards and self.statements.table.exists():
+            msg = f"{self.name} has statements, so its number of shards cannot change any more"
+            raise InvalidData(msg)
+        self.versions.make(layout.CONFIG, config)
+        return config
+
+    @property
+    def pipeline(self) -> PipelineConfig:
+        """What pipeline.yml says now; the defaults without one."""
+        data = self.location.read_or_none(layout.PIPELINE)
+        return PipelineConfig.load(data or b"", self.location.url(layout.PIPELINE))
+
+    @cached_property
+    def statements(self) -> StatementStore:
+        """The statement store."""
+        return StatementStore(
+            self.location,
+            dataset=self.name,
+            settings=self.lake.settings,
+            leases=self.leases,
+            tags=self.tags,
+            shards=self.config.shards,
+        )
+
+    @cached_property
+    def entities(self) -> Entities:
+        """The entities: `get`, `query`, `add_many`, `get_statistics`."""
+        return Entities(self.statements, self.name, self._import_sources)
+
+    @property
+    def repositories(self) -> Repositories:
+        """The parts that operations work on."""
+        return Repositories(
+            name=self.name,
+            location=self.location,
+            settings=self.lake.settings,
+            config=lambda: self.config,
+            entities=self.entities,
+            tags=self.tags,
+            versions=self.versions,
+            records=self.records,
+            jobs=self.jobs,
+            leases=self.leases,
+            others=self._others,
+        )
+
+    def _others(self) -> Iterator[tuple[str, Callable[[], Reader]]]:
+        """The other datasets of the lake, which may be unreadable, and their statements."""
+        for name in self.lake.datasets():
+            if name != self.name:
+                yield name, partial(_reader, self.lake, name)
+
+    def import_files(
+        self,
+        files: Sequence[str | Path],
+        *,
+        origin: str = s.DEFAULT_ORIGIN,
+        trusted: bool = False,
+        strict: bool = False,
+        override_origin: bool = False,
+        role: str | None = None,
+        last_seen: datetime | None = None,
+        replace: bool = False,
+        progress: Progress | None = None,
+    ) -> ImportJob:
+        """
+        Import entities (JSON lines) and statements (CSV, parquet) from files (`-` is stdin), in one commit.
+
+        Values are cleaned unless the files are `trusted`. Bad lines are kept in the quarantine and counted in
+        `errors`; with `strict` the first one ends the import, and nothing is written. With `replace`, what the origins
+        of the files said before and do not say any more is deleted; a bad line ends the import then.
+        """
+        job = ImportJob.make(
+            dataset=self.name,
+            files=[str(file) for file in files],
+            origin=origin,
+            mode="trusted" if trusted else "safe",
+            strict=strict,
+            override_origin=override_origin,
+            role=role,
+            last_seen=last_seen,
+            replace=replace,
+        )
+        return self._imported(job, None, progress)
+
+    def import_entities(
+        self,
+        entities: "Iterable[EntityProxy | Mapping[str, object]]",
+        *,
+        origin: str = s.DEFAULT_ORIGIN,
+        trusted: bool = False,
+        strict: bool = False,
+        override_origin: bool = False,
+        role: str | None = None,
+        last_seen: datetime | None = None,
+        replace: bool = False,
+        progress: Progress | None = None,
+    ) -> ImportJob:
+        """
+        Import entities from a program: mappings, followthemoney's proxies and entities of statements, in one commit.
+
+        The options are those of `import_files`. Entities of statements keep what each statement says of itself.
+        """
+        sources = given_sources(entities)
+        job = ImportJob.make(
+            dataset=self.name,
+            files=[sources[0].name],
+            origin=origin,
+            mode="trusted" if trusted else "safe",
+            strict=strict,
+            override_origin=override_origin,
+            role=role,
+            last_seen=last_seen,
+            replace=replace,
+        )
+        return self._imported(job, sources, progress)
+
+    def delete(self, ids: Collection[str], *, origin: str | None = None) -> DeleteJob:
+        """Delete entities, of all origins or one; `missing` names those that were not there."""
+        job = DeleteJob.make(dataset=self.name, ids=sorted(set(ids)), origin=origin)
+        return DeleteOperation(job, repositories=self.repositories).run()
+
+    def get(self, ids: Collection[str]) -> dict[str, bytes]:
+        """Entities by id, each as a line of JSON like those of entities.ftm.json; missing ones are left out."""
+        return self.entities.get_json(ids)
+
+    def query(
+        self,
+        *,
+        schema: str | None = None,
+        where: Mapping[str, str] | None = None,
+        origin: str | None = None,
+        bucket: str | None = None,
+        changed_since: datetime | None = None,
+        limit: int | None = None,
+        **properties: str,
+    ) -> Iterator[bytes]:
+        """
+        Entities that fit all that is asked, each as a line of JSON: `query(schema="Company", country="de")`.
+
+        `where` takes properties, too, also those that are called like another argument.
+        """
+        query = Query(schema, {**(where or {}), **properties}, origin, bucket, changed_since)
+        return islice(self.entities.query_json(query), limit)
+
+    def explain(self, entity_id: str, prop: str | None = None) -> Explanation:
+        """Who says each value of an entity, since when, and what became of claims that do not count any more."""
+        return explain(self.statements, self.name, entity_id, prop)
+
+    def statement_frames(self, selection: Selection = ALL) -> "Iterator[pl.DataFrame]":
+        """The statements that count, all or some, by frames of the columns of statements.csv."""
+        return selected_rows(self.statements.reader, selection, COLUMNS)
+
+    def statements_csv(self, selection: Selection = ALL) -> Iterator[bytes]:
+        """Blocks of a statements.csv, of all statements or some."""
+        yield HEADER
+        for rows in self.statement_frames(selection):
+            yield "".join(render_statements(rows)).encode()
+
+    def statements_parquet(self, file: Sink, selection: Selection = ALL) -> int:
+        """Write the same statements as parquet, to anything that takes bytes; returns how many."""
+        return write_parquet(self.statement_frames(selection), file)
+
+    def export(
+        self,
+        name: str,
+        *,
+        force: bool = False,
+        assertions: bool = True,
+        update_index: bool = True,
+        progress: Progress | None = None,
+    ) -> ExportJob:
+        """
+        Write one export unless it is fresh: statements, entities, documents, statistics or index.
+
+        An index that lists it is written again, and the lake's catalogue, unless `update_index` is off because the
+        caller does so later. AssertionFailed when the statements are not what pipeline.yml asserts, and nothing is
+        written; with `assertions` off it is, and the job says what did not hold.
+        """
+        if name not in OPERATIONS:
+            msg = f"no export {name!r}; there are {', '.join(OPERATIONS)}"
+            raise InvalidData(msg)
+        job, operation = OPERATIONS[name]
+        asked = job.make(dataset=self.name, assertions=assertions)
+        step = operation(asked, repositories=self.repositories, progress=progress)
+        done: ExportJob = step.run(force=force, update_index=update_index)
+        if update_index and not done.skipped:
+            self.lake.export_catalog()
+        return done
+
+    def make(
+        self,
+        *,
+        force: bool = False,
+        assertions: bool = True,
+        progress: Progress | None = None,
+        catalog: bool = True,
+    ) -> MakeJob:
+        """
+        Write every export that is not fresh, then the index, then the lake's catalogue.
+
+        AssertionFailed when the statements are not what pipeline.yml asserts, unless `assertions` is off.
+        """
+        job = MakeJob.make(dataset=self.name, assertions=assertions)
+        done = MakeOperation(job, repositories=self.repositories, progress=progress).run(force=force)
+        if catalog:
+            self.lake.export_catalog()
+        return done
+
+    def merge(self, *, force: bool = False, progress: Progress | None = None) -> MergeJob:
+        """Rewrite the partitions that a merge would change; answers stay the same."""
+        job = MergeJob.make(dataset=self.name)
+        return MergeOperation(job, repositories=self.repositories, progress=progress).run(force=force)
+
+    def compact(self, *, force: bool = False, progress: Progress | None = None) -> CompactJob:
+        """Put small files of the statements together, sorted by entity id; no row changes."""
+        job = CompactJob.make(dataset=self.name)
+        return CompactOperation(job, repositories=self.repositories, progress=progress).run(force=force)
+
+    def vacuum(self, *, retention_hours: int = 0, dry_run: bool = False, force: bool = False) -> VacuumJob:
+        """
+        Delete the data files that no live version needs, unless they were needed in the last `retention_hours`.
+
+        Versions that long reads hold stay whole. With `dry_run` files are only counted.
+        """
+        job = VacuumJob.make(dataset=self.name, retention_hours=retention_hours, dry_run=dry_run)
+        return VacuumOperation(job, repositories=self.repositories).run(force=force)
+
+    def content_version(self) -> str:
+        """The version of what reads answer; merges leave it as it is."""
+        return self.statements.content_version()
+
+    def config_digest(self) -> str:
+        """The SHA-256 of config.yml."""
+        return config_digest(self.repositories)
+
+    def freshness(self, name: str) -> Freshness:
+        """The state of an export, and why it is stale."""
+        return freshness_of(EXPORTS[name], self.repositories)
+
+    def status(self) -> DatasetStatus:
+        """Counts, freshness of all exports, partitions to merge, and locks."""
+        return dataset_status(self.repositories)
+
+    def check(self, asset: str, check: str) -> CheckResult:
+        """One check of one asset."""
+        return run_check(self.repositories, asset, check)
+
+    def checks(self) -> list[CheckResult]:
+        """All checks of all assets."""
+        return [run_check(self.repositories, asset, check) for asset, check in check_names()]
+
+    def holders(self) -> list[Holder]:
+        """Everybody who holds a lease on the dataset now."""
+        return self.leases.holders()
+
+    def unlock(self) -> list[Holder]:
+        """Break every lease, whoever holds it; returns who held one."""
+        return self.leases.break_all()
+
+    def _import_sources(self, sources: Sequence[Source], origin: str) -> int:
+        job = ImportJob.make(dataset=self.name, files=[sources[0].name], origin=origin)
+        return self._imported(job, sources, None).entities
+
+    def _imported(
+        self, job: ImportJob, sources: Sequence[Source] | None, progress: Progress | None
+    ) -> ImportJob:
+        operation = ImportOperation(job, repositories=self.repositories, progress=progress)
+        operation.sources = sources
+        return operation.run()
+
+    def __repr__(self) -> str:
+        return f"<Dataset({self.uri})>"
+
+
+def _reader(lake: "Lake", name: str) -> Reader:
+    return lake.dataset(name).statements.reader
