@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from lakehouse_assets.lake import Dataset as Dataset
     from lakehouse_assets.lake import Lake as Lake
     from lakehouse_assets.operations import *  # noqa: F403
+    from lakehouse_assets.state import StateData as StateData
+    from lakehouse_assets.state import StateStore as StateStore
 
 _OPERATIONS = [
     "CompactJob",
@@ -61,6 +63,8 @@ _PLACES = {
     "Dataset": "lakehouse_assets.lake",
     "AssertionFailed": "lakehouse_assets.errors",
     "LakehouseError": "lakehouse_assets.errors",
+    "StateData": "lakehouse_assets.state",
+    "StateStore": "lakehouse_assets.state",
     **dict.fromkeys(_OPERATIONS, "lakehouse_assets.operations"),
 }
 

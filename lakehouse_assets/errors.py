@@ -3,9 +3,13 @@ Every exception of this package.
 
 LakehouseError
 ├── InvalidData   (also a ValueError)
+│   ├── NotJson       (also a TypeError)
+│   └── StateCorrupt
 ├── NotFound      (also a FileNotFoundError)
 ├── Conflict
-│   └── LeaseLost
+│   ├── LeaseLost
+│   └── StateConflict
+├── ElementExists (also a KeyError)
 ├── Locked
 ├── AssertionFailed
 ├── StorageError  (also an OSError)
@@ -25,6 +29,18 @@ class InvalidData(LakehouseError, ValueError):
     """An input, a name, a setting or a file that cannot be used as it is."""
 
 
+class NotJson(InvalidData, TypeError):
+    """A value that JSON cannot hold; the message says where in the value it stands."""
+
+
+class StateCorrupt(InvalidData):
+    """A state's file that cannot be read, so that nobody knows how far its job got. `path` names the file."""
+
+    def __init__(self, message: str, *, path: str) -> None:
+        super().__init__(message)
+        self.path = path
+
+
 class NotFound(LakehouseError, FileNotFoundError):
     """A dataset, an entity or a file that is not there."""
 
@@ -35,6 +51,26 @@ class Conflict(LakehouseError):
 
 class LeaseLost(Conflict):
     """A lease that was held was broken or taken over by somebody else."""
+
+
+class StateConflict(Conflict):
+    """
+    A state was changed by somebody else since it was loaded. Nothing was written.
+
+    `expected` is the generation that was loaded, `found` the one that is there now.
+    """
+
+    def __init__(self, message: str, *, expected: int, found: int) -> None:
+        super().__init__(message)
+        self.expected = expected
+        self.found = found
+
+
+class ElementExists(LakehouseError, KeyError):
+    """A key that a state has already, where it was not to be replaced."""
+
+    # a KeyError would show the message in quotes
+    __str__ = Exception.__str__
 
 
 class Locked(LakehouseError):
