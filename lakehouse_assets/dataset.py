@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakehouse_assets import layout
+from lakehouse_assets.archive.store import Archive
 from lakehouse_assets.errors import InvalidData
 from lakehouse_assets.exports.registry import EXPORTS
 from lakehouse_assets.exports.statements_csv import COLUMNS, HEADER, render_statements
@@ -149,6 +150,11 @@ class Dataset:
         """The entities: `get`, `query`, `add_many`, `get_statistics`."""
         return Entities(self.statements, self.name, self._import_sources)
 
+    @cached_property
+    def archive(self) -> Archive:
+        """The source files: `store`, `open`, `get_file`, `files`, `verify`."""
+        return Archive(self.location, dataset=self.name, tags=self.tags)
+
     @property
     def repositories(self) -> Repositories:
         """The parts that operations work on."""
@@ -163,6 +169,7 @@ class Dataset:
             records=self.records,
             jobs=self.jobs,
             leases=self.leases,
+            archive=self.archive,
             others=self._others,
         )
 

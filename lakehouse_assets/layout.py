@@ -221,3 +221,8 @@ def folder(checksum: str) -> str:
 def blob(checksum: str) -> str:
     """The bytes of an archived file."""
     return f"{folder(checksum)}/blob"
+
+
+def file_meta(checksum: str, file_id: str) -> str:
+    """What is known of an archived file at one of its paths."""
+    return f"{folder(checksum)}/{file_id}.json"

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Generic, Self, TypeVar
 
+from lakehouse_assets.archive.store import Archive
 from lakehouse_assets.errors import InvalidData
 from lakehouse_assets.model.job import DatasetJob
 from lakehouse_assets.model.times import now_utc
@@ -47,7 +48,7 @@ class DatasetJobOperation(Generic[DJ]):
     def __init__(
         self,
         job: DJ,
-        archive: object | None = None,
+        archive: Archive | str | Path | None = None,
         entities: EntityRepository | None = None,
         documents: object | None = None,
         jobs: Jobs | None = None,
@@ -86,6 +87,11 @@ class DatasetJobOperation(Generic[DJ]):
             msg = f"the job is for the dataset {job.dataset!r}, not for {dataset.name!r}"
             raise InvalidData(msg)
         return cls(job, repositories=dataset.repositories)
+
+    @property
+    def archive(self) -> Archive:
+        """The dataset's source files."""
+        return self.parts.archive
 
     @property
     def tags(self) -> Tags:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
+from lakehouse_assets.archive.store import Archive
 from lakehouse_assets.exports.base import DatasetView
 from lakehouse_assets.model.dataset import DatasetConfig
 from lakehouse_assets.settings import Settings
@@ -57,8 +58,8 @@ class Repositories:
     """
     The parts of one dataset. `config` reads config.yml anew; `view` is what exports read.
 
-    `others` names the lake's other datasets, each with what opens a reader of its statements. `archive` and
-    `documents` are there for operations that are given some; nothing here needs them.
+    `others` names the lake's other datasets, each with what opens a reader of its statements. `documents` is there
+    for operations that are given some; nothing here needs it.
     """
 
     name: str
@@ -71,8 +72,8 @@ class Repositories:
     records: Records
     jobs: Jobs
     leases: Leases
+    archive: Archive
     others: Callable[[], Iterable[tuple[str, Callable[[], Reader]]]] = tuple
-    archive: object | None = None
     documents: object | None = None
 
     @property

@@ -59,6 +59,12 @@ class Files(Protocol):
     def folders(self, prefix: str) -> list[str]:
         """The names of the folders in a folder."""
 
+    def names(self, prefix: str) -> list[str]:
+        """The names of the files in a folder."""
+
+    def move(self, key: str, to: str) -> None:
+        """Give a file another key; what was there is replaced."""
+
     def writer(self, key: str) -> AbstractContextManager[DigestWriter]:
         """A file for writing that appears when the block ends well."""
 

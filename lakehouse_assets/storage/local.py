@@ -158,7 +158,7 @@ class LocalFiles:
             folders.sort()
             below = folder[len(self._root) + 1 :]
             lead = f"{below}/" if below else ""
-            found += [lead + name for name in names if name != GUARD and not name.startswith(TEMP_PREFIX)]
+            found += [lead + name for name in names if _is_shown(name)]
         return iter(sorted(found))
 
     def folders(self, prefix: str) -> list[str]:
@@ -170,6 +170,24 @@ class LocalFiles:
                     return sorted(entry.name for entry in entries if entry.is_dir())
             except _ABSENT:
                 return []
+
+    def names(self, prefix: str) -> list[str]:
+        """The names of the files in a folder, our temp files left out."""
+        path = self.path(prefix)
+        with _named(path):
+            try:
+                with os.scandir(path) as entries:
+                    return sorted(
+                        entry.name for entry in entries if _is_shown(entry.name) and entry.is_file()
+                    )
+            except _ABSENT:
+                return []
+
+    def move(self, key: str, to: str) -> None:
+        """Give a file another key; what was there is replaced."""
+        with _named(self.path(to)):
+            os.makedirs(os.path.dirname(self.path(to)), exist_ok=True)
+            os.replace(self.path(key), self.path(to))
 
     @contextmanager
     def writer(self, key: str) -> Iterator[DigestWriter]:
@@ -218,6 +236,10 @@ class LocalFiles:
                     path.unlink(missing_ok=True)
                     swept.append(str(path)[len(self._root) + 1 :])
         return sorted(swept)
+
+
+def _is_shown(name: str) -> bool:
+    return name != GUARD and not name.startswith(TEMP_PREFIX)
 
 
 @contextmanager

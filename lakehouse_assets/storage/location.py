@@ -152,6 +152,19 @@ class Location:
         """The names of the folders directly below, sorted."""
         return self._files.folders(checked(prefix) if prefix else "")
 
+    def names(self, prefix: str = "") -> list[str]:
+        """The names of the files directly in a folder, sorted; none when there is no such folder."""
+        return self._files.names(checked(prefix) if prefix else "")
+
+    def move(self, key: str, to: str) -> None:
+        """
+        Give a file another key, in place of what is there; NotFound without it.
+
+        It appears there whole or not at all. An object store copies it, without its bytes coming here.
+        """
+        with self._found(key):
+            self._files.move(key, checked(to))
+
     @contextmanager
     def writer(self, key: str) -> Iterator[DigestWriter]:
         """

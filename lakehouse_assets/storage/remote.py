@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from lakehouse_assets.errors import InvalidData, StorageError
 from lakehouse_assets.storage.answers import code_of, explain, is_of_client, is_refused
 from lakehouse_assets.storage.digest import DigestWriter
+from lakehouse_assets.storage.files import TEMP_PREFIX
 from lakehouse_assets.storage.options import for_s3fs
 
 # fsspec takes 0.2 s and s3fs 1.6 s to import: only when a remote lake is used
@@ -222,7 +223,7 @@ class RemoteFiles:
         skip = len(self._root) + 1
         # other programs mark empty folders by objects whose names end with a slash
         found = (path for path in paths if path.startswith(start) and not path.endswith("/"))
-        return iter(sorted(path[skip:] for path in found))
+        return iter(sorted(path[skip:] for path in found if f"/{TEMP_PREFIX}" not in path[skip - 1 :]))
 
     def folders(self, prefix: str) -> list[str]:
         """The names of the folders in a folder."""
@@ -235,6 +236,31 @@ class RemoteFiles:
                 return []
         found = {entry["name"].rstrip("/") for entry in entries if entry["type"] == "directory"}
         return sorted(name.rpartition("/")[2] for name in found - {self.path(prefix)})
+
+    def names(self, prefix: str) -> list[str]:
+        """The names of the files in a folder, our temp files left out."""
+        return sorted(name for name, _ in self._children(prefix) if not name.startswith(TEMP_PREFIX))
+
+    def _children(self, prefix: str) -> Iterator[tuple[str, dict[str, object]]]:
+        """The files directly in a folder: names, and what the store tells of them."""
+        with self._named(prefix):
+            try:
+                entries = self._fs.ls(self.path(prefix), detail=True)
+            except (FileNotFoundError, NotADirectoryError) as exc:
+                if code_of(exc) == "NoSuchBucket":
+                    raise
+                return
+        for entry in entries:
+            folder, _, name = entry["name"].rpartition("/")
+            # a file of that very name is no folder, and an object that marks one no file
+            if entry["type"] == "file" and name and folder == self.path(prefix):
+                yield name, entry
+
+    def move(self, key: str, to: str) -> None:
+        """Give a file another key: a copy in the store, in parts where one would be too large, and a deletion."""
+        with self._named(key):
+            self._fs.cp_file(self.path(key), self.path(to))
+            self._fs.rm_file(self.path(key))
 
     @contextmanager
     def writer(self, key: str) -> Iterator[DigestWriter]:
@@ -275,7 +301,7 @@ class RemoteFiles:
                 self._fs.put_file(file.name, self.path(key))
 
     def sweep(self, prefix: str, older: timedelta) -> list[str]:
-        """Abort uploads that began some time ago and never ended."""
+        """Abort uploads that began some time ago and never ended; remove temp files directly in the folder."""
         if self._protocol != "s3":
             return []
         before = datetime.now(UTC) - older
@@ -287,6 +313,10 @@ class RemoteFiles:
                 if key.startswith(f"{start}/") and upload["Initiated"] < before:
                     self._fs.abort_mpu(bucket, key, upload["UploadId"])
                     swept.append(f"{bucket}/{key}"[len(self._root) + 1 :])
+            for name, entry in self._children(prefix):
+                if name.startswith(TEMP_PREFIX) and cast(datetime, entry["LastModified"]) < before:
+                    self._fs.rm_file(f"{self.path(prefix)}/{name}")
+                    swept.append(f"{self.path(prefix)}/{name}"[len(self._root) + 1 :])
         return sorted(swept)
 
     @contextmanager

@@ -1,0 +1,245 @@
+"""The archive of a dataset: every content once, named by its checksum, with a small file for each of its paths."""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import BinaryIO
+
+from lakehouse_assets import layout
+from lakehouse_assets.archive.files import ArchivedFile
+from lakehouse_assets.archive.ids import file_id
+from lakehouse_assets.archive.intake import taken_in
+from lakehouse_assets.archive.names import checked_checksum, checked_file_id, checked_key
+from lakehouse_assets.archive.opening import opened
+from lakehouse_assets.archive.types import OCTET_STREAM, mimetype_of, sniff
+from lakehouse_assets.archive.verify import VerifyProgress, VerifyReport, verify
+from lakehouse_assets.archive.walk import BLOB, META, meta_keys
+from lakehouse_assets.errors import InvalidData, NotFound
+from lakehouse_assets.model.times import now_utc, to_utc
+from lakehouse_assets.storage.location import Location
+from lakehouse_assets.storage.parallel import batches, in_parallel
+from lakehouse_assets.storage.tags import Tags
+
+log = logging.getLogger(__name__)
+
+ORIGIN = "archive"
+"""The origin of files that a program stores one by one."""
+
+_CHUNK = 1 << 20
+# small files that are read in one go: less to do for the threads than one by one
+_BATCH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A file as it is archived, and what was new: its content, this path of it."""
+
+    file: ArchivedFile
+    is_new_blob: bool
+    is_new_file: bool
+
+
+class Archive:
+    """
+    The source files of a dataset.
+
+    Many threads and processes may store at once. A content is there whole or not at all, and is never written again.
+
+    Example:
+        >>> file = dataset.archive.store("contracts/2024.pdf", key="contracts/2024.pdf")
+        >>> with dataset.archive.open(file.checksum) as stream:
+        ...     stream.read(4)
+        b'%PDF'
+    """
+
+    def __init__(self, location: Location, *, dataset: str, tags: Tags) -> None:
+        """The archive in the folder of a dataset."""
+        self._location = location
+        self._dataset = dataset
+        self._tags = tags
+
+    def put(
+        self,
+        stream: BinaryIO,
+        *,
+        key: str,
+        name: str | None = None,
+        origin: str = ORIGIN,
+        created_at: datetime | None = None,
+        updated_at: datetime | None = None,
+        mimetype: str | None = None,
+        extra: Mapping[str, object] | None = None,
+        checksum: str | None = None,
+        check: Callable[[], None] | None = None,
+    ) -> Stored:
+        """
+        Archive what a stream holds, which is read once, under a path; the tag of the archive is left to `touch`.
+
+        Nothing becomes visible before `check` was called, after reading: what it raises keeps the file out. So does
+        InvalidData, where a `checksum` was expected and another one found.
+        """
+        checked_key(key)
+        name = name or key.rpartition("/")[2]
+        with taken_in(stream, self._location) as content:
+            if checksum is not None and checked_checksum(checksum) != content.checksum:
+                msg = (
+                    f"{key}: the checksum should be {checksum}, but is {content.checksum}; get the file again"
+                )
+                raise InvalidData(msg)
+            if check is not None:
+                check()
+            there = self._location.names(layout.folder(content.checksum))
+            is_new_blob = BLOB not in there
+            if is_new_blob:
+                content.publish(self._location)
+        known = self._known(key, content.checksum, there)
+        told = mimetype or mimetype_of(name)
+        changed_at = updated_at or created_at or now_utc()
+        file = ArchivedFile(
+            id=known.id if known else file_id(key, content.checksum),
+            name=name,
+            key=key,
+            checksum=content.checksum,
+            size=content.size,
+            mimetype=sniff(content.head) if told == OCTET_STREAM else told,
+            dataset=self._dataset,
+            origin=origin,
+            created_at=to_utc(created_at or changed_at),
+            updated_at=to_utc(changed_at),
+            extra=extra if extra is not None else known.extra if known else {},
+        )
+        if file != known:
+            self._location.write(layout.file_meta(file.checksum, file.id), file.to_json())
+        return Stored(file, is_new_blob, known is None)
+
+    def store(
+        self,
+        uri: str | Path,
+        checksum: str | None = None,
+        key: str | None = None,
+        origin: str | None = None,
+    ) -> ArchivedFile:
+        """
+        Archive a file at a path or URL, by default under its own name.
+
+        NotFound without it; InvalidData when it has another checksum than the one that is given.
+        """
+        with opened(uri) as source:
+            stored = self.put(
+                source.stream,
+                key=key or source.name,
+                name=source.name,
+                origin=origin or ORIGIN,
+                created_at=source.created_at,
+                updated_at=source.updated_at,
+                mimetype=mimetype_of(source.name, source.content_type),
+                checksum=checksum,
+            )
+        self.touch()
+        return stored.file
+
+    def exists(self, checksum: str) -> bool:
+        """Whether a content is archived."""
+        return self._location.exists(layout.blob(checked_checksum(checksum)))
+
+    def get_file(self, checksum: str, key: str | None = None) -> ArchivedFile:
+        """What is known of a content, at a path if one is given, else at the first; NotFound without it."""
+        files = self.get_all_files(checksum)
+        found = next((file for file in files if key in (None, file.key)), None)
+        if found is None:
+            raise self._not_found(checksum if key is None else f"{checksum} at {key!r}")
+        return found
+
+    def get_all_files(self, checksum: str) -> list[ArchivedFile]:
+        """What is known of a content: one file for each path that it had, by path."""
+        folder = layout.folder(checked_checksum(checksum))
+        names = self._location.names(folder)
+        found = self._read_all([f"{folder}/{name}" for name in names if name.endswith(META)])
+        return sorted(found, key=lambda file: (file.key, file.id))
+
+    def open(self, checksum: str) -> BinaryIO:
+        """A content for reading; NotFound without it."""
+        key = layout.blob(checked_checksum(checksum))
+        try:
+            return self._location.open(key)
+        except NotFound as exc:
+            raise self._not_found(checksum) from exc
+
+    @contextmanager
+    def local_path(self, checksum: str) -> Iterator[Path]:
+        """
+        A content as a local file, to be read only, while the block lasts; NotFound without it.
+
+        Of an archive on an object store it is a copy, which is gone after the block.
+        """
+        path = self._location.local(layout.blob(checked_checksum(checksum)))
+        if path is not None:
+            with self.open(checksum):
+                yield path
+            return
+        with TemporaryDirectory(prefix="lakehouse-") as folder:
+            copy = Path(folder, checksum)
+            with self.open(checksum) as stream, copy.open("wb") as file:
+                while chunk := stream.read(_CHUNK):
+                    file.write(chunk)
+            yield copy
+
+    def delete(self, file_id: str, checksum: str) -> bool:
+        """Forget a path of a content; its bytes stay. False when nothing was known of it."""
+        deleted = self._location.delete(
+            layout.file_meta(checked_checksum(checksum), checked_file_id(file_id))
+        )
+        if deleted:
+            self.touch()
+        return deleted
+
+    def files(self, origin: str | None = None) -> Iterator[ArchivedFile]:
+        """All files, or those of an origin, by checksum; what cannot be read is left out with a warning."""
+        for files in in_parallel(self._read_all, batches(meta_keys(self._location), _BATCH)):
+            yield from (file for file in files if origin in (None, file.origin))
+
+    def verify(self, progress: VerifyProgress | None = None) -> VerifyReport:
+        """
+        Read every content and compare it with its checksum; what is wrong moves to quarantine/blobs.
+
+        What is known of a bad content stays, so that it is found when its file is crawled again.
+        """
+        report = verify(self._location, progress)
+        if report.quarantined:
+            self.touch()
+        return report
+
+    def touch(self) -> None:
+        """Note that the archive changed."""
+        self._tags.set(layout.TAG_ARCHIVE_UPDATED)
+
+    def _known(self, key: str, checksum: str, names: Sequence[str]) -> ArchivedFile | None:
+        """What is known of a content at a path. Its id may be another one than we would give it."""
+        expected = f"{file_id(key, checksum)}{META}"
+        # most often it is the one that we gave: then no other has to be read
+        ordered = sorted((name for name in names if name.endswith(META)), key=lambda name: name != expected)
+        folder = layout.folder(checksum)
+        found = (self._read(f"{folder}/{name}") for name in ordered)
+        return next((file for file in found if file is not None and file.key == key), None)
+
+    def _not_found(self, what: str) -> NotFound:
+        return NotFound(
+            f"{self._dataset} has no file {what}; `lakehouse archive ls -d {self._dataset}` lists them"
+        )
+
+    def _read_all(self, keys: Sequence[str]) -> list[ArchivedFile]:
+        return [file for key in keys if (file := self._read(key)) is not None]
+
+    def _read(self, key: str) -> ArchivedFile | None:
+        data = self._location.read_or_none(key)
+        if data is None:
+            return None
+        try:
+            return ArchivedFile.load(data, self._location.url(key))
+        except InvalidData as exc:
+            log.warning("%s", exc)
+            return None
