@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TypeVar, cast
 
 import yaml
@@ -15,7 +15,20 @@ M = TypeVar("M", bound=BaseModel)
 # libyaml's parser where PyYAML was built with it: ten times as fast
 _Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
+
+class _TextLoader(_Loader):  # type: ignore[misc, valid-type]
+    """Takes every scalar as it is written but null: `no` is no false, 2020-01-01 no date."""
+
+
+_TextLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag.endswith((":null", ":merge"))]
+    for first, resolvers in _Loader.yaml_implicit_resolvers.items()
+}
+
 Document = Mapping[str, object]
+
+Place = tuple[int | str, ...]
+"""Where a value stands in a document: the names and numbers on the way to it."""
 
 # line breaks to YAML, which a reader would turn into another one
 _ODD_BREAKS = re.compile("[\r\x85\u2028\u2029]")
@@ -33,13 +46,15 @@ class _Dumper(yaml.SafeDumper):
 _Dumper.add_representer(str, _Dumper.represent_text)
 
 
-def load_yaml(model: type[M], data: bytes, place: str, *, update: Document | None = None) -> M:
+def load_yaml(
+    model: type[M], data: bytes, place: str, *, update: Document | None = None, texts: bool = False
+) -> M:
     """
     A model from YAML, with some values replaced; InvalidData names the place, the line and the field.
 
-    An empty document is a mapping without keys.
+    An empty document is a mapping without keys. With `texts`, scalars are taken as they are written.
     """
-    document = _mapping(data, place)
+    document = read_yaml(data, place, texts=texts)
     try:
         return model.model_validate({**document, **(update or {})})
     except ValidationError as exc:
@@ -78,9 +93,10 @@ def _without_nulls(value: object) -> object:
     return value
 
 
-def _mapping(data: bytes, place: str) -> dict[str, object]:
+def read_yaml(data: bytes, place: str, *, texts: bool = False) -> dict[str, object]:
+    """The names and values of a YAML document; InvalidData names the place and the line when it is none."""
     try:
-        document = yaml.load(data, Loader=_Loader)  # a safe loader
+        document = yaml.load(data, Loader=_TextLoader if texts else _Loader)  # safe loaders
     except yaml.MarkedYAMLError as exc:
         mark = exc.problem_mark or exc.context_mark
         line = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -99,20 +115,26 @@ def _mapping(data: bytes, place: str) -> dict[str, object]:
 
 def _explain(exc: ValidationError, data: bytes, place: str) -> str:
     """Every field that cannot be used, with its line and the reason."""
+    # what a validator of ours says comes with pydantic's prefix
+    errors = exc.errors(include_url=False)
+    return point_out(
+        [(error["loc"], error["msg"].removeprefix("Value error, ")) for error in errors], data, place
+    )
+
+
+def point_out(problems: Iterable[tuple[Place, str]], data: bytes, place: str) -> str:
+    """Problems of a YAML document as text, one a line: where it lies, the line in it, the name, the reason."""
     lines = []
-    for error in exc.errors(include_url=False):
-        where = place
-        if data and (line := _line(data, error["loc"])):
-            where += f", line {line}"
-        # what a validator of ours says comes with pydantic's prefix
-        reason = error["msg"].removeprefix("Value error, ")
+    for at, reason in problems:
+        line = _line(data, at) if data else None
+        where = f"{place}, line {line}" if line else place
         # a name that cannot be used: pydantic adds `[key]` to it
-        name = ".".join(str(part) for part in error["loc"] if part != "[key]")
+        name = ".".join(str(part) for part in at if part != "[key]")
         lines.append(f"{where}: {name}: {reason}" if name else f"{where}: {reason}")
     return "\n".join(lines)
 
 
-def _line(data: bytes, loc: tuple[int | str, ...]) -> int | None:
+def _line(data: bytes, loc: Place) -> int | None:
     """The line of a field, or of what it should stand in."""
     node = yaml.compose(data, Loader=_Loader)
     if node is None:
@@ -124,6 +146,33 @@ def _line(data: bytes, loc: tuple[int | str, ...]) -> int | None:
             break
         name, node = child
     return int(name.start_mark.line) + 1
+
+
+def doubled_names(data: bytes) -> list[tuple[Place, str]]:
+    """Names that stand twice in one mapping of a YAML document: readers keep the last and drop the others."""
+    found: list[tuple[Place, str]] = []
+    root = yaml.compose(data, Loader=_Loader)
+    if root is not None:
+        _find_doubled(root, (), found, set())
+    return found
+
+
+def _find_doubled(node: yaml.Node, at: Place, found: list[tuple[Place, str]], seen: set[int]) -> None:
+    # an alias may lead back to where it stands
+    if id(node) in seen:
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.MappingNode):
+        names: set[str] = set()
+        for name, value in node.value:
+            if name.value in names:
+                line = name.start_mark.line + 1
+                found.append(((*at, name.value), f"stands here and again in line {line}; leave one out"))
+            names.add(name.value)
+            _find_doubled(value, (*at, name.value), found, seen)
+    elif isinstance(node, yaml.SequenceNode):
+        for number, value in enumerate(node.value):
+            _find_doubled(value, (*at, number), found, seen)
 
 
 def _child(node: yaml.Node, part: int | str) -> tuple[yaml.Node, yaml.Node] | None:
