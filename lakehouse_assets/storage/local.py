@@ -78,8 +78,14 @@ class LocalFiles:
 
     def write(self, key: str, data: bytes) -> None:
         """Put a whole file in place."""
-        with self._staged(key, data) as temp, _named(self.path(key)):
-            os.replace(temp, self.path(key))
+        path, temp = self.path(key), self._temp(key)
+        with _named(path):
+            try:
+                _write_new(temp, data)
+                os.replace(temp, path)
+            except BaseException:
+                _unlink(temp)
+                raise
 
     def create(self, key: str, data: bytes) -> bool:
         """Put a file in place unless there is one."""
@@ -186,7 +192,7 @@ class LocalFiles:
     def move(self, key: str, to: str) -> None:
         """Give a file another key; what was there is replaced."""
         with _named(self.path(to)):
-            os.makedirs(os.path.dirname(self.path(to)), exist_ok=True)
+            _make_folder(self.path(to).rpartition("/")[0])
             os.replace(self.path(key), self.path(to))
 
     @contextmanager
@@ -196,7 +202,7 @@ class LocalFiles:
         temp = self._temp(key)
         try:
             with _named(path):
-                file = open(temp, "xb", buffering=_BUFFER)  # noqa: SIM115
+                file = open(_create(temp), "wb", buffering=_BUFFER)  # noqa: SIM115
             try:
                 with DigestWriter(file, place=path) as writer:
                     yield writer
@@ -221,9 +227,8 @@ class LocalFiles:
             _unlink(temp)
 
     def _temp(self, key: str) -> str:
-        folder = os.path.dirname(self.path(key))
-        with _named(folder):
-            os.makedirs(folder, exist_ok=True)
+        """A name for a temp file beside the key's place."""
+        folder = self.path(key).rpartition("/")[0]
         return f"{folder}/{TEMP_PREFIX}{secrets.token_hex(8)}"
 
     def sweep(self, prefix: str, older: timedelta) -> list[str]:
@@ -254,12 +259,37 @@ def _named(path: str) -> Iterator[None]:
         raise StorageError(msg) from exc
 
 
+def _create(path: str) -> int:
+    """A new file, open for writing, and its folder, which is most often there."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    try:
+        return os.open(path, flags, 0o666)
+    except FileNotFoundError:
+        _make_folder(path.rpartition("/")[0])
+        return os.open(path, flags, 0o666)
+
+
+def _make_folder(path: str) -> None:
+    """A folder and those that it lies in; unlike os.makedirs it asks nothing that it need not know."""
+    try:
+        os.mkdir(path)
+    except FileExistsError:
+        if not os.path.isdir(path):
+            raise
+    except FileNotFoundError:
+        _make_folder(path.rpartition("/")[0])
+        _make_folder(path)
+
+
 def _write_new(path: str, data: bytes) -> None:
-    with open(path, "xb", buffering=0) as file:
+    descriptor = _create(path)
+    try:
         view = memoryview(data)
         while view:
-            view = view[file.write(view) :]
-        os.fsync(file.fileno())
+            view = view[os.write(descriptor, view) :]
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _create_by_open(path: str, data: bytes) -> bool:
