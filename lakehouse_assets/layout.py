@@ -26,6 +26,7 @@ DIFF_ENTITIES = "diffs/entities.ftm.json"
 DIFF_DOCUMENTS = "diffs/exports/documents.csv"
 DIFF_DOCUMENTS_CRAWL = "diffs/exports/documents.crawl.csv"
 DELTA_INDEX = "diffs/delta.json"
+DIFF_WORK = "diffs/.work"
 
 # folders
 ARCHIVE = "archive"
@@ -185,6 +186,25 @@ def diff(target: str, at: datetime) -> str:
     """
     suffix = "diff.csv" if target.endswith(".csv") else "delta.json"
     return f"{target}/{stamp(at)}.{suffix}"
+
+
+def diff_digests(target: str, digest: str) -> str:
+    """The digests of an export's lines, found by the digest of the export; `target` is one of the `DIFF_*` folders."""
+    return f"{_diff_work(target)}/digests/{digest}.parquet"
+
+
+def diff_draft(target: str, at: datetime) -> str:
+    """A difference that is complete, and not yet in its place."""
+    return f"{_diff_work(target)}/drafts/{stamp(at)}"
+
+
+def diff_changes(target: str, at: datetime) -> str:
+    """The digests of what a difference changed, before and after, and where in its file each line stands."""
+    return f"{_diff_work(target)}/changes/{stamp(at)}.parquet"
+
+
+def _diff_work(target: str) -> str:
+    return f"{DIFF_WORK}/{target.removeprefix(f'{DIFFS}/')}"
 
 
 def append_lock(token: str) -> str:

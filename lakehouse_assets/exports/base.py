@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from lakehouse_assets import layout
+from lakehouse_assets.exports.digests import LineDigests
 from lakehouse_assets.model.dataset import DatasetConfig
 from lakehouse_assets.statements.reader import Reader
 from lakehouse_assets.storage.compression import compressing
@@ -18,6 +19,7 @@ from lakehouse_assets.storage.versions import Versions
 
 if TYPE_CHECKING:
     import polars as pl
+    from _typeshed import ReadableBuffer
 
 Notes = Mapping[str, int | list[str]]
 
@@ -53,6 +55,10 @@ class DatasetView:
     versions: Versions
     records: Records
     tags: Tags
+    keep_digests: bool = False
+    """Whether exports that can be compared with the next one leave digests of their lines."""
+    temp_directory: str | None = None
+    """Where work that does not fit into memory is spilled to; the system's own place by default."""
     public_url_prefix: str | None = None
     """What the job, the config or the environment says, the first of them that says anything."""
 
@@ -120,17 +126,18 @@ class Output:
         """Write bytes that are no rows: a header."""
         self._stream.write(data)
 
+    def write_rows(self, data: "ReadableBuffer", *, rows: int) -> None:
+        """Write bytes that make up so many rows."""
+        self._stream.write(data)
+        self.rows += rows
+
     def write_lines(self, lines: "pl.Series") -> None:
         """Write whole lines, their ends included."""
-        self.write_text(lines, rows=len(lines))
-
-    def write_text(self, pieces: "pl.Series", *, rows: int) -> None:
-        """Write pieces of text, one behind the other, that make up so many rows."""
         from lakehouse_assets.exports.text import buffers
 
-        for buffer in buffers(pieces):
+        for buffer in buffers(lines):
             self._stream.write(buffer)
-        self.rows += rows
+        self.rows += len(lines)
 
     def result(self, **notes: int | list[str]) -> ExportResult:
         """What was written; to be asked for when the file is closed."""
@@ -145,3 +152,22 @@ def output(view: DatasetView, key: str, *, compression: str | None = None) -> It
     path = layout.compressed(key, compression)
     with view.location.writer(path) as target, compressing(target, compression) as stream:
         yield Output(key, path, target, stream)
+
+
+@contextmanager
+def digested_output(
+    view: DatasetView, key: str, *, diff: str, keys: Sequence[str], compression: str | None = None
+) -> Iterator[tuple[Output, LineDigests | None]]:
+    """
+    The same, and what collects the digests of its lines, where the view keeps them.
+
+    They are stored when the file is in its place: `diff` is one of the `layout.DIFF_*` folders, `keys` name a line.
+    """
+    if not view.keep_digests:
+        with output(view, key, compression=compression) as file:
+            yield file, None
+        return
+    with LineDigests(keys, temp_directory=view.temp_directory) as digests:
+        with output(view, key, compression=compression) as file:
+            yield file, digests
+        digests.store(view.location, layout.diff_digests(diff, file.result().digest))

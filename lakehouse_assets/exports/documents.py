@@ -1,13 +1,15 @@
 """exports/documents.csv: every file of the dataset, with its path and where its bytes are."""
 
 import mimetypes
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
 from lakehouse_assets import layout
-from lakehouse_assets.exports.base import MAX_NAMED, DatasetView, ExportResult, Output, output
+from lakehouse_assets.exports.base import MAX_NAMED, DatasetView, ExportResult, Output, digested_output
+from lakehouse_assets.exports.digests import ID, PATH, LineDigests, sizes_of, text_digests
 from lakehouse_assets.exports.folders import DOCUMENT_BUCKET, FOLDER, folder_paths
 from lakehouse_assets.exports.grouping import EntityRows
 from lakehouse_assets.exports.schemata import descendants
@@ -51,14 +53,15 @@ class DocumentsCsv:
         import polars as pl
 
         folders = folder_paths(view.reader)
-        with output(view, self.target) as every, output(view, layout.DOCUMENTS_CRAWL) as crawled:
-            lists = [_List(every), _List(crawled)]
+        with (
+            _list(view, self.target, layout.DIFF_DOCUMENTS) as every,
+            _list(view, layout.DOCUMENTS_CRAWL, layout.DIFF_DOCUMENTS_CRAWL) as crawled,
+        ):
             for rows in view.reader.scan(COLUMNS, buckets={DOCUMENT_BUCKET}):
                 rows = rows.filter(pl.col(s.SCHEMA) != FOLDER)
-                crawl = rows.filter(pl.col(s.ORIGIN) == CRAWL)
-                for found, part in zip(lists, (rows, crawl), strict=True):
-                    found.add(find_documents(part, folders), view.public_prefix)
-        return [found.result() for found in lists]
+                every.add(find_documents(rows, folders))
+                crawled.add(find_documents(rows.filter(pl.col(s.ORIGIN) == CRAWL), folders))
+        return [every.result(), crawled.result()]
 
 
 @dataclass(frozen=True)
@@ -72,14 +75,19 @@ class Documents:
 class _List:
     """One of the two files."""
 
-    def __init__(self, file: Output) -> None:
+    def __init__(self, file: Output, digests: LineDigests | None, prefix: str | None) -> None:
         self._file = file
+        self._digests = digests
+        self._prefix = prefix
         self._left_out: list[str] = []
         self._count = 0
-        file.write(HEADER)
 
-    def add(self, documents: Documents, prefix: str | None) -> None:
-        self._file.write_lines(render_documents(documents.frame, prefix))
+    def add(self, documents: Documents) -> None:
+        lines = render_documents(documents.frame, self._prefix)
+        self._file.write_lines(lines)
+        if self._digests is not None:
+            said = render_documents(_without_times(documents.frame), self._prefix)
+            self._digests.add(_keys(documents.frame), text_digests(said), sizes_of(lines))
         self._count += len(documents.without_checksum)
         self._left_out += documents.without_checksum[: MAX_NAMED - len(self._left_out)]
 
@@ -87,6 +95,28 @@ class _List:
         if not self._count:
             return self._file.result()
         return self._file.result(without_checksum=self._left_out, without_checksum_count=self._count)
+
+
+@contextmanager
+def _list(view: DatasetView, key: str, diff: str) -> Iterator[_List]:
+    with digested_output(view, key, diff=diff, keys=[ID, PATH]) as (file, digests):
+        file.write(HEADER)
+        if digests is not None:
+            digests.skip(len(HEADER))
+        yield _List(file, digests, view.public_prefix)
+
+
+def _keys(documents: "pl.DataFrame") -> "pl.DataFrame":
+    """What names a line: a file is listed once for each folder that it lies in."""
+    import polars as pl
+
+    return documents.select(pl.col("id").alias(ID), pl.col("path").fill_null("").alias(PATH))
+
+
+def _without_times(documents: "pl.DataFrame") -> "pl.DataFrame":
+    import polars as pl
+
+    return documents.with_columns(pl.lit(None, dtype=pl.String).alias("updated_at"))
 
 
 def find_documents(rows: "pl.DataFrame", folders: "pl.DataFrame") -> Documents:

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from lakehouse_assets.exports.digests import sizes_of, slice_digests
 from lakehouse_assets.exports.grouping import EntityRows, choose, entity_frames
 from lakehouse_assets.exports.text import JSON_TIME, concat, constant, json_escaped, json_text, times
 from lakehouse_assets.statements import schema as s
 
 if TYPE_CHECKING:
     import polars as pl
+    import pyarrow as pa
 
     from lakehouse_assets.exports.grouping import Numbers
 
@@ -45,25 +47,45 @@ class EntityLines:
     @cached_property
     def lines(self) -> "pl.Series":
         """One line per entity, each with its end."""
-        import numpy as np
         import polars as pl
         import pyarrow as pa
 
         if not len(self):
             return self.pieces
         # the same bytes, cut at other places
-        pieces = self.pieces.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
-        _, offsets, data = pieces.buffers()
-        bounds = np.frombuffer(offsets, dtype=np.int64, count=len(pieces) + 1)[np.append(self._first, -1)]
+        data, bounds = self._cut
         return pl.Series("line", pa.LargeStringArray.from_buffers(len(self), pa.py_buffer(bounds), data))
 
     @property
-    def contents(self) -> "pl.Series":
-        """The lines up to their times, as bytes: what is the same when nothing but times changed."""
+    def data(self) -> "pa.Buffer":
+        """The bytes of all lines."""
+        return self._cut[0]
+
+    @property
+    def sizes(self) -> "Numbers":
+        """The bytes of each line."""
+        import numpy as np
+
+        _, bounds = self._cut
+        return np.diff(bounds)
+
+    @property
+    def digests(self) -> "pl.Series":
+        """A digest of each line up to its times: what is the same when nothing but times changed."""
+        data, bounds = self._cut
+        return slice_digests(data, bounds[:-1], bounds[1:] - sizes_of(self._times))
+
+    @cached_property
+    def _cut(self) -> "tuple[pa.Buffer, Numbers]":
+        """The bytes of all lines, one behind the other, and where each ends."""
+        import numpy as np
         import polars as pl
 
-        frame = pl.DataFrame({"line": self.lines.cast(pl.Binary), "times": self._times.str.len_bytes()})
-        return frame.select(pl.col("line").bin.head(pl.col("line").bin.size() - pl.col("times"))).to_series()
+        pieces = self.pieces.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
+        _, offsets, data = pieces.buffers()
+        if not len(self):
+            return data, np.zeros(1, dtype=np.int64)
+        return data, np.frombuffer(offsets, dtype=np.int64, count=len(pieces) + 1)[np.append(self._first, -1)]
 
 
 def render_entities(rows: "pl.DataFrame", dataset: str) -> EntityLines:

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from lakehouse_assets import layout
-from lakehouse_assets.exports.base import MAX_NAMED, DatasetView, ExportResult, output
+from lakehouse_assets.exports.base import MAX_NAMED, DatasetView, ExportResult, digested_output
+from lakehouse_assets.exports.digests import ID
 from lakehouse_assets.exports.entities import COLUMNS, render_entities
 from lakehouse_assets.exports.grouping import entity_frames
 
@@ -29,10 +30,18 @@ class EntitiesJson:
         """Write the file; without entities it is empty."""
         incompatible: list[str] = []
         count = 0
-        with output(view, self.target, compression=view.config.compression) as file:
+        with digested_output(
+            view,
+            self.target,
+            diff=layout.DIFF_ENTITIES,
+            keys=[ID],
+            compression=view.config.compression,
+        ) as (file, digests):
             for rows in entity_frames(view.reader, COLUMNS):
                 found = render_entities(rows, view.dataset)
-                file.write_text(found.pieces, rows=len(found))
+                file.write_rows(found.data, rows=len(found))
+                if digests is not None:
+                    digests.add(found.ids.alias(ID).to_frame(), found.digests, found.sizes)
                 count += len(found.incompatible)
                 incompatible += found.incompatible[: MAX_NAMED - len(incompatible)]
         if not count:

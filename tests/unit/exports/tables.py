@@ -67,7 +67,13 @@ def frame(rows: Iterable[Row]) -> pl.DataFrame:
     return found.sort(s.SHARD, s.BUCKET, *s.ROW_ORDER)
 
 
-def make_view(folder: Path, *appends: Iterable[Row], prefix: str | None = None, **config: Any) -> DatasetView:
+def make_view(
+    folder: Path,
+    *appends: Iterable[Row],
+    prefix: str | None = None,
+    keep_digests: bool = False,
+    **config: Any,
+) -> DatasetView:
     """A dataset whose table has these rows, each group of them in a commit of its own."""
     location = Location(folder)
     table = StatementTable(location)
@@ -86,6 +92,7 @@ def make_view(folder: Path, *appends: Iterable[Row], prefix: str | None = None, 
         versions=Versions(location, tags),
         records=Records(location),
         tags=tags,
+        keep_digests=keep_digests,
         public_url_prefix=prefix,
     )
 
