@@ -115,11 +115,15 @@ def read_yaml(data: bytes, place: str, *, texts: bool = False) -> dict[str, obje
 
 def _explain(exc: ValidationError, data: bytes, place: str) -> str:
     """Every field that cannot be used, with its line and the reason."""
+    return point_out(problems_of(exc), data, place)
+
+
+def problems_of(exc: ValidationError) -> list[tuple[Place, str]]:
+    """The fields that a model refuses, each with the reason."""
     # what a validator of ours says comes with pydantic's prefix
-    errors = exc.errors(include_url=False)
-    return point_out(
-        [(error["loc"], error["msg"].removeprefix("Value error, ")) for error in errors], data, place
-    )
+    return [
+        (error["loc"], error["msg"].removeprefix("Value error, ")) for error in exc.errors(include_url=False)
+    ]
 
 
 def point_out(problems: Iterable[tuple[Place, str]], data: bytes, place: str) -> str:

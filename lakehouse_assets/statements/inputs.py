@@ -1,10 +1,8 @@
 """What an import reads from: files and streams, decompressed, and told apart by name or by their beginning."""
 
 import csv
-import io
 import itertools
 import sys
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from lakehouse_assets.errors import InvalidData, NotFound, StorageError
-from lakehouse_assets.storage.compression import decompressing, plain_name
+from lakehouse_assets.storage.compression import damages, decompressed, plain_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +19,6 @@ STDIN = "-"
 
 _READ = 8 << 20
 _HEAD = 64 << 10
-_MAGIC = {b"\x1f\x8b": ".gz", b"BZh": ".bz2", b"\x28\xb5\x2f\xfd": ".zst"}
 _PARQUET = b"PAR1"
 _BOM = b"\xef\xbb\xbf"
 
@@ -99,13 +96,13 @@ def read_chunks(source: Source, meter: Meter) -> Iterator[bytes]:
     before = meter.taken
     try:
         with source.open() as raw:
-            stream = _decompress(raw)
+            stream = decompressed(raw)
             while chunk := stream.read(_READ):
                 meter.plain += len(chunk)
                 if source.size is not None:
                     meter.taken = before + min(raw.tell(), source.size)
                 yield chunk
-    except _damages() as exc:
+    except damages() as exc:
         # what a decompressor raises has no number of the system
         by_system = isinstance(exc, OSError) and exc.errno is not None
         reason = exc.strerror if isinstance(exc, OSError) and by_system else exc
@@ -142,20 +139,3 @@ def header(line: str) -> list[str]:
         return next(csv.reader([line], strict=True), [])
     except csv.Error:
         return []
-
-
-def _decompress(raw: BinaryIO) -> BinaryIO:
-    """The plain bytes behind gzip, zstandard or bzip2, told apart by their first bytes."""
-    buffered = raw if hasattr(raw, "peek") else io.BufferedReader(cast(io.RawIOBase, raw))
-    head = cast(io.BufferedReader, buffered).peek(4)[:4]
-    for magic, suffix in _MAGIC.items():
-        if head.startswith(magic):
-            return decompressing(buffered, suffix)
-    return buffered
-
-
-def _damages() -> tuple[type[Exception], ...]:
-    """What reading damaged compressed data raises."""
-    import zstandard
-
-    return (EOFError, OSError, zlib.error, zstandard.ZstdError)

@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import io
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, cast
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 SUFFIXES = (".gz", ".zst", ".bz2")
+
+_MAGIC = {b"\x1f\x8b": ".gz", b"BZh": ".bz2", b"\x28\xb5\x2f\xfd": ".zst"}
 
 _GZIP_LEVEL = 6
 # level 3 made the exports no smaller and took longer
@@ -61,6 +64,23 @@ def decompressing(source: BinaryIO, name: str) -> BinaryIO:
     if name.endswith(".zst"):
         return cast(BinaryIO, io.BufferedReader(_ZstdFile(source)))
     return source
+
+
+def decompressed(source: BinaryIO) -> BinaryIO:
+    """A file with the plain bytes behind gzip, zstandard or bzip2, which its first bytes tell; or the file itself."""
+    buffered = source if hasattr(source, "peek") else io.BufferedReader(cast(io.RawIOBase, source))
+    head = cast(io.BufferedReader, buffered).peek(4)[:4]
+    for magic, suffix in _MAGIC.items():
+        if head.startswith(magic):
+            return decompressing(buffered, suffix)
+    return buffered
+
+
+def damages() -> tuple[type[Exception], ...]:
+    """What reading damaged compressed data raises."""
+    import zstandard
+
+    return (EOFError, OSError, zlib.error, zstandard.ZstdError)
 
 
 def plain_name(name: str) -> str:
