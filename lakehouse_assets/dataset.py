@@ -22,6 +22,8 @@ from lakehouse_assets.operations import (
     CompactOperation,
     DeleteJob,
     DeleteOperation,
+    DownloadArchiveJob,
+    DownloadArchiveOperation,
     ExportJob,
     ImportJob,
     ImportOperation,
@@ -335,6 +337,21 @@ class Dataset:
         if catalog:
             self.lake.export_catalog()
         return done
+
+    def download(
+        self, target: str | Path, *, force: bool = False, progress: Progress | None = None
+    ) -> DownloadArchiveJob:
+        """
+        Bring the archived files back to their paths, in a folder or at a URL; those that are there already stay.
+
+        What cannot be brought is counted in `errors` and named in `failed`.
+        """
+        # here already, because the catalogue follows it
+        self.export("documents", progress=progress)
+        job = DownloadArchiveJob.make(dataset=self.name, target=str(target))
+        return DownloadArchiveOperation(job, repositories=self.repositories, progress=progress).run(
+            force=force
+        )
 
     def merge(self, *, force: bool = False, progress: Progress | None = None) -> MergeJob:
         """Rewrite the partitions that a merge would change; answers stay the same."""

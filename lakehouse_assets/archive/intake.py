@@ -16,6 +16,8 @@ IN_MEMORY = 8 << 20
 """Up to this size a content is held in memory, and nothing of it is written if it is archived already."""
 
 _CHUNK = 1 << 20
+# most files are small, and room for a large chunk has its price
+_FIRST_CHUNK = 1 << 16
 # what a type is told by
 _HEAD = 16
 
@@ -42,12 +44,13 @@ class Content:
 @contextmanager
 def taken_in(stream: BinaryIO, location: Location) -> Iterator[Content]:
     """Read a stream to its end; what was not published when the block ends is gone."""
-    chunks, size, last = [], 0, b"-"
-    while size <= IN_MEMORY and (last := stream.read(_CHUNK)):
-        chunks.append(last)
+    chunks = [last := stream.read(_FIRST_CHUNK)]
+    size = len(last)
+    while last and size <= IN_MEMORY:
+        chunks.append(last := stream.read(_CHUNK))
         size += len(last)
     if not last:
-        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        data = b"".join(chunks)
         yield Content(hashlib.sha256(data).hexdigest(), len(data), data[:_HEAD], data, None)
         return
     temp = f"{layout.ARCHIVE}/{TEMP_PREFIX}{secrets.token_hex(8)}"

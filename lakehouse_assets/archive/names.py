@@ -8,6 +8,8 @@ _CHECKSUM = re.compile(r"[0-9a-f]{64}")
 _FILE_ID = re.compile(r"[\w-]+", re.ASCII)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
+_NO_NAMES = {"", ".", ".."}
+_MOST_BYTES = 65535
 _BYTE = range(0xDC80, 0xDD00)
 
 
@@ -15,14 +17,18 @@ def checked_key(key: str) -> str:
     """
     The key itself if it stays below its folder and can be written, else InvalidData.
 
-    Names are joined by `/`. Any name will do but `.`, `..`, an empty one, and one that is no Unicode.
+    Names are joined by `/`. Any name will do but `.`, `..`, an empty one, and one that is no Unicode; all together may
+    have as many bytes as a name in a zip file.
 
     Example:
         >>> checked_key("Übersicht/2024 (1).pdf")
         'Übersicht/2024 (1).pdf'
     """
-    if "\0" in key or any(part in ("", ".", "..") for part in key.split("/")) or _SURROGATE.search(key):
+    if "\0" in key or any(part in _NO_NAMES for part in key.split("/")) or _SURROGATE.search(key):
         msg = f"not a path for an archived file: {key!r}; give it a relative one, without '..'"
+        raise InvalidData(msg)
+    if len(key) > _MOST_BYTES or len(key.encode()) > _MOST_BYTES:
+        msg = f"a path of {len(key):,} characters is too long for an archived file: {key[:100]!r}...; shorten it"
         raise InvalidData(msg)
     return key
 

@@ -35,7 +35,7 @@ class BadBlob(NamedTuple):
 
 @dataclass
 class VerifyReport:
-    """What was found: contents that were read, their bytes, those that are bad, and how many were moved away."""
+    """What was found: contents that are there, their bytes, what is bad or gone, and how many were moved away."""
 
     blobs: int = 0
     bytes: int = 0
@@ -54,8 +54,9 @@ class _Verdict(NamedTuple):
 def verify(location: Location, progress: VerifyProgress | None = None) -> VerifyReport:
     """Compare every content of an archive with its name; move what differs to the quarantine."""
     report = VerifyReport()
-    for verdict in in_parallel(lambda found: _judge(location, *found), _found(location)):
-        report.blobs += 1
+    verdicts = in_parallel(lambda found: _judge(location, *found), _found(location))
+    for seen, verdict in enumerate(verdicts, 1):
+        report.blobs += verdict.reason != MISSING
         report.bytes += verdict.size
         if verdict.reason is not None:
             report.bad.append(BadBlob(verdict.checksum, verdict.reason))
@@ -65,7 +66,7 @@ def verify(location: Location, progress: VerifyProgress | None = None) -> Verify
             report.quarantined += 1
         if progress is not None:
             # the rest is about as large as what went before
-            progress(report.blobs, round(report.blobs / verdict.share) - report.blobs, "files")
+            progress(seen, round(seen / verdict.share) - seen, "files")
     location.sweep(layout.ARCHIVE, older=_LEFT_OVER)
     return report
 

@@ -3,6 +3,7 @@
 from lakehouse_assets.operations.base import DatasetJobOperation
 from lakehouse_assets.operations.compactions import CompactJob, CompactOperation
 from lakehouse_assets.operations.deletes import DeleteJob, DeleteOperation
+from lakehouse_assets.operations.download import DownloadArchiveJob, DownloadArchiveOperation
 from lakehouse_assets.operations.exports import (
     ExportDocumentsJob,
     ExportDocumentsOperation,
@@ -18,6 +19,7 @@ from lakehouse_assets.operations.exports import (
 )
 from lakehouse_assets.operations.factories import (
     compact,
+    download_archive,
     export_documents,
     export_entities,
     export_index,
@@ -38,6 +40,8 @@ __all__ = [
     "DatasetJobOperation",
     "DeleteJob",
     "DeleteOperation",
+    "DownloadArchiveJob",
+    "DownloadArchiveOperation",
     "ExportDocumentsJob",
     "ExportDocumentsOperation",
     "ExportEntitiesJob",
@@ -58,6 +62,7 @@ __all__ = [
     "VacuumJob",
     "VacuumOperation",
     "compact",
+    "download_archive",
     "export_documents",
     "export_entities",
     "export_index",

@@ -1,8 +1,10 @@
 """One call for each operation on a dataset that is open."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakehouse_assets.operations.compactions import CompactJob, CompactOperation
+from lakehouse_assets.operations.download import DownloadArchiveJob, DownloadArchiveOperation
 from lakehouse_assets.operations.exports import (
     ExportDocumentsJob,
     ExportDocumentsOperation,
@@ -91,3 +93,9 @@ def vacuum(dataset: "Dataset", retention_hours: int = 0, force: bool = False) ->
     """Delete the data files of the statements that no version needs any more."""
     job = VacuumJob.make(dataset=dataset.name, retention_hours=retention_hours)
     return VacuumOperation.from_job(job, dataset).run(force=force)
+
+
+def download_archive(dataset: "Dataset", target: str | Path, force: bool = False) -> DownloadArchiveJob:
+    """Bring all archived files back to their paths, in a folder or an object store."""
+    job = DownloadArchiveJob.make(dataset=dataset.name, target=str(target))
+    return DownloadArchiveOperation.from_job(job, dataset).run(force=force)
