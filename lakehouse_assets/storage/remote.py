@@ -1,6 +1,5 @@
 """Files on object stores and all else that fsspec knows."""
 
-import io
 import logging
 import tempfile
 import threading
@@ -14,10 +13,10 @@ from lakehouse_assets.storage.answers import code_of, explain, is_of_client, is_
 from lakehouse_assets.storage.digest import DigestWriter
 from lakehouse_assets.storage.files import TEMP_PREFIX
 from lakehouse_assets.storage.options import for_s3fs
+from lakehouse_assets.storage.streams import Ahead, Reading, Uploading
 
 # fsspec takes 0.2 s and s3fs 1.6 s to import: only when a remote lake is used
 if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
     from fsspec import AbstractFileSystem
     from fsspec.spec import AbstractBufferedFile
 
@@ -27,8 +26,6 @@ log = logging.getLogger(__name__)
 _PART = 16 << 20
 # what S3 takes in one request
 _MOST_DELETES = 1000
-# read at once where a file is read from end to end
-_AHEAD = 8 << 20
 # s3fs tries again on top of boto's own tries, to finish an answer that was cut off
 _ROUNDS = 2
 _memory_guard = threading.Lock()
@@ -126,11 +123,17 @@ class RemoteFiles:
 
     def open(self, key: str) -> BinaryIO:
         """A file for reading, mostly from end to end."""
-        return io.BufferedReader(_Reading(self, key), _AHEAD)
+        return Ahead(self._reading(key))
 
     def open_ranges(self, key: str) -> BinaryIO:
         """A file for reading here and there: each read is one request, for no byte more."""
-        return cast(BinaryIO, _Reading(self, key))
+        return cast(BinaryIO, self._reading(key))
+
+    def _reading(self, key: str) -> Reading:
+        # of one and the same version: s3fs compares the tag of each range
+        return Reading(
+            lambda: self._fs.open(self.path(key), "rb", cache_type="none"), lambda: self._named(key)
+        )
 
     def write(self, key: str, data: bytes) -> None:
         """Put a whole file in place."""
@@ -275,7 +278,7 @@ class RemoteFiles:
         with self._writing(key):
             file = self._fs.open(self.path(key), "wb", block_size=_PART)
         try:
-            yield cast(BinaryIO, _Upload(self, key, file))
+            yield cast(BinaryIO, Uploading(file, lambda: self._writing(key)))
             with self._writing(key):
                 file.close()
         except BaseException:
@@ -344,50 +347,3 @@ class RemoteFiles:
         except FileNotFoundError as exc:
             msg = f"the upload of {self.url(key)} was aborted by somebody else; nothing was changed, run it again"
             raise StorageError(msg) from exc
-
-
-class _Upload:
-    """A file that is being uploaded, whose troubles are ours."""
-
-    def __init__(self, files: RemoteFiles, key: str, file: "AbstractBufferedFile") -> None:
-        self._files, self._key = files, key
-        self._file = file
-
-    def write(self, data: memoryview) -> int:
-        with self._files._writing(self._key):
-            return cast(int, self._file.write(data))
-
-
-class _Reading(io.RawIOBase):
-    """A remote file that is read by exact ranges, and whose troubles are ours, whenever they come."""
-
-    def __init__(self, files: RemoteFiles, key: str) -> None:
-        self._files, self._key = files, key
-        with files._named(key):
-            # of one and the same version: s3fs compares the tag of each range
-            self._file = files._fs.open(files.path(key), "rb", cache_type="none")
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        return cast(int, self._file.seek(offset, whence))
-
-    def tell(self) -> int:
-        return cast(int, self._file.tell())
-
-    def readinto(self, buffer: "WriteableBuffer", /) -> int:
-        view = memoryview(buffer)
-        with self._files._named(self._key):
-            data = self._file.read(len(view))
-        view[: len(data)] = data
-        return len(data)
-
-    def close(self) -> None:
-        # made in vain when opening failed
-        if not self.closed and hasattr(self, "_file"):
-            self._file.close()
-        super().close()

@@ -1,5 +1,6 @@
 """What a location promises, on local disk and on S3 alike."""
 
+import io
 import json
 import subprocess
 import sys
@@ -222,6 +223,14 @@ def test_ranges_are_read_to_the_byte(lake: Location) -> None:
         assert file.read(3) == bytes([100, 101, 102])
         file.seek(-2, 2)
         assert file.read() == bytes([254, 255])
+
+
+def test_a_text_is_read_in_few_requests(bucket: Bucket) -> None:
+    lake, lines = bucket.location, [f"line {number}\n" for number in range(200_000)]
+    lake.write("a", "".join(lines).encode())
+    bucket.rule(methods=["GET"], after=3)
+    with lake.open("a") as file:
+        assert list(io.TextIOWrapper(file, encoding="utf-8")) == lines
 
 
 def leases(lake: Location, *, timeout: float = 0.3, seconds: float = 60) -> Leases:
