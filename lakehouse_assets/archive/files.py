@@ -51,26 +51,28 @@ class ArchivedFile:
         """The id of the folder that the file lies in, None at the top."""
         return parent_id(self.key)
 
+    def to_dict(self) -> dict[str, object]:
+        """All that is known, as plain values."""
+        return {
+            "name": self.name,
+            "created_at": iso_z(self.created_at),
+            "updated_at": iso_z(self.updated_at),
+            "size": self.size,
+            "store": self.store,
+            "key": self.key,
+            "mimetype": self.mimetype,
+            "id": self.id,
+            "dataset": self.dataset,
+            "checksum": self.checksum,
+            "extra": dict(self.extra),
+            "origin": self.origin,
+            "path": self.key,
+            "parent": self.parent,
+        }
+
     def to_json(self) -> bytes:
         """One line of JSON, nulls included, as ftm-lakehouse reads it."""
-        return orjson.dumps(
-            {
-                "name": self.name,
-                "created_at": iso_z(self.created_at),
-                "updated_at": iso_z(self.updated_at),
-                "size": self.size,
-                "store": self.store,
-                "key": self.key,
-                "mimetype": self.mimetype,
-                "id": self.id,
-                "dataset": self.dataset,
-                "checksum": self.checksum,
-                "extra": dict(self.extra),
-                "origin": self.origin,
-                "path": self.key,
-                "parent": self.parent,
-            }
-        )
+        return orjson.dumps(self.to_dict())
 
     @classmethod
     def load(cls, data: bytes, place: str) -> "ArchivedFile":

@@ -1,6 +1,7 @@
 """The archive of a dataset: every content once, named by its checksum, with a small file for each of its paths."""
 
 import logging
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from lakehouse_assets import layout
 from lakehouse_assets.archive.files import ArchivedFile
 from lakehouse_assets.archive.ids import file_id
 from lakehouse_assets.archive.intake import taken_in
-from lakehouse_assets.archive.names import checked_checksum, checked_file_id, checked_key
+from lakehouse_assets.archive.names import checked_checksum, checked_file_id, checked_key, is_checksum
 from lakehouse_assets.archive.opening import opened
 from lakehouse_assets.archive.types import OCTET_STREAM, mimetype_of, sniff
 from lakehouse_assets.archive.verify import VerifyProgress, VerifyReport, verify
@@ -30,6 +31,7 @@ ORIGIN = "archive"
 """The origin of files that a program stores one by one."""
 
 _CHUNK = 1 << 20
+_SOME_DIGITS = re.compile(r"[0-9a-f]{6,64}")
 # small files that are read in one go: less to do for the threads than one by one
 _BATCH = 64
 
@@ -145,6 +147,23 @@ class Archive:
     def exists(self, checksum: str) -> bool:
         """Whether a content is archived."""
         return self._location.exists(layout.blob(checked_checksum(checksum)))
+
+    def find(self, digits: str) -> str:
+        """The checksum of a content that begins with these digits, at least six; NotFound or InvalidData otherwise."""
+        digits = digits.lower()
+        if is_checksum(digits):
+            return digits
+        if not _SOME_DIGITS.fullmatch(digits):
+            msg = f"not a checksum: {digits!r}; give 64 hex digits, or the first of them, at least six"
+            raise InvalidData(msg)
+        folder = layout.folder(digits).rpartition("/")[0]
+        found = [name for name in self._location.folders(folder) if name.startswith(digits)]
+        if not found:
+            raise self._not_found(digits)
+        if len(found) > 1:
+            msg = f"{len(found)} files begin with {digits}: {', '.join(found[:3])}; give more digits"
+            raise InvalidData(msg)
+        return found[0]
 
     def get_file(self, checksum: str, key: str | None = None) -> ArchivedFile:
         """What is known of a content, at a path if one is given, else at the first; NotFound without it."""

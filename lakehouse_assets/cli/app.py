@@ -9,6 +9,7 @@ import typer
 
 from lakehouse_assets import __version__
 from lakehouse_assets.cli import (
+    archive,
     changes,
     datasets,
     explain,
@@ -26,7 +27,7 @@ from lakehouse_assets.cli.codes import DONE, FAILED, INTERRUPTED
 from lakehouse_assets.cli.verb import with_shared_options
 from lakehouse_assets.errors import LakehouseError
 
-_VERBS = (datasets, imports, reads, explain, versions, changes, exports, maintenance, health, server)
+_VERBS = (datasets, imports, reads, explain, versions, changes, archive, exports, maintenance, health, server)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
