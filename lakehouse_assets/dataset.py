@@ -346,12 +346,12 @@ class Dataset:
 
         What cannot be brought is counted in `errors` and named in `failed`.
         """
-        # here already, because the catalogue follows it
-        self.export("documents", progress=progress)
         job = DownloadArchiveJob.make(dataset=self.name, target=str(target))
-        return DownloadArchiveOperation(job, repositories=self.repositories, progress=progress).run(
-            force=force
-        )
+        operation = DownloadArchiveOperation(job, repositories=self.repositories, progress=progress)
+        done = operation.run(force=force)
+        # the list of documents may have been made for it, and with it the index
+        self.lake.export_catalog()
+        return done
 
     def merge(self, *, force: bool = False, progress: Progress | None = None) -> MergeJob:
         """Rewrite the partitions that a merge would change; answers stay the same."""

@@ -83,14 +83,19 @@ class DownloadArchiveOperation(DatasetJobOperation[DownloadArchiveJob]):
         target = self._target()
         return all(in_parallel(target.exists, (place for _, place in self._wanted())))
 
+    def skip(self) -> None:
+        """Note in the job what is there."""
+        super().skip()
+        last = self.jobs.latest(DownloadArchiveJob)
+        self.job.skipped = last.done + last.skipped if last else 0
+
     def handle(self, run: JobRun[DownloadArchiveJob], *args: object, **kwargs: object) -> None:
         """Download what is not there; what fails is counted and named, and the rest goes on."""
         job, began = run.job, now_utc()
         target = self._target()
         documents = ExportDocumentsJob.make(dataset=job.dataset)
-        total = (
-            ExportDocumentsOperation(documents, repositories=self.parts, progress=self.progress).run().rows
-        )
+        export = ExportDocumentsOperation(documents, repositories=self.parts, progress=self.progress)
+        total = export.run(force=bool(kwargs.get("force"))).rows
         delivery = Delivery(self.archive, target)
 
         def bring(wanted: tuple[Wanted, str]) -> tuple[Wanted, str, Delivered]:
