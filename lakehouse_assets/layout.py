@@ -35,6 +35,7 @@ VERSIONS = "versions"
 JOBS = "jobs/runs"
 JOURNAL = "journal"
 QUARANTINE = "quarantine"
+QUARANTINED_BLOBS = "quarantine/blobs"
 CRAWL_REPORTS = "crawl"
 STATE = "state"
 
@@ -168,7 +169,7 @@ def quarantine(run_id: str) -> str:
 
 def quarantined_blob(checksum: str) -> str:
     """An archived file whose bytes did not match its name."""
-    return f"{QUARANTINE}/blobs/{checksum}"
+    return f"{QUARANTINED_BLOBS}/{checksum}"
 
 
 def crawl_report(run_id: str) -> str:

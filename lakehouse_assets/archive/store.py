@@ -16,6 +16,7 @@ from lakehouse_assets.archive.ids import file_id
 from lakehouse_assets.archive.intake import taken_in
 from lakehouse_assets.archive.names import checked_checksum, checked_file_id, checked_key, is_checksum
 from lakehouse_assets.archive.opening import opened
+from lakehouse_assets.archive.summary import Summary, current_version, record, summarize
 from lakehouse_assets.archive.types import OCTET_STREAM, mimetype_of, sniff
 from lakehouse_assets.archive.verify import VerifyProgress, VerifyReport, verify
 from lakehouse_assets.archive.walk import BLOB, META, meta_keys
@@ -231,6 +232,17 @@ class Archive:
         if report.quarantined:
             self.touch()
         return report
+
+    def version(self) -> str:
+        """Another text as soon as a path or a content came or went; quick while nothing touched the archive."""
+        return current_version(self._location, self._tags)
+
+    def summary(self) -> Summary:
+        """Count all files, by type and by age, and keep on record that they were."""
+        stamp = self._tags.text(layout.TAG_ARCHIVE_UPDATED)
+        found = summarize(self._location, self.files())
+        record(self._location, stamp, found)
+        return found
 
     def touch(self) -> None:
         """Note that the archive changed."""
