@@ -25,6 +25,11 @@ DIFFS = "diffs"
 DIFF_ENTITIES = "diffs/entities.ftm.json"
 DIFF_DOCUMENTS = "diffs/exports/documents.csv"
 DIFF_DOCUMENTS_CRAWL = "diffs/exports/documents.crawl.csv"
+DIFFS_OF = {
+    ENTITIES: DIFF_ENTITIES,
+    DOCUMENTS: DIFF_DOCUMENTS,
+    DOCUMENTS_CRAWL: DIFF_DOCUMENTS_CRAWL,
+}
 DELTA_INDEX = "diffs/delta.json"
 DIFF_WORK = "diffs/.work"
 
@@ -191,20 +196,21 @@ def diff(target: str, at: datetime) -> str:
 
 def diff_digests(target: str, digest: str) -> str:
     """The digests of an export's lines, found by the digest of the export; `target` is one of the `DIFF_*` folders."""
-    return f"{_diff_work(target)}/digests/{digest}.parquet"
+    return f"{diff_work(target)}/digests/{digest}.parquet"
 
 
 def diff_draft(target: str, at: datetime) -> str:
     """A difference that is complete, and not yet in its place."""
-    return f"{_diff_work(target)}/drafts/{stamp(at)}"
+    return f"{diff_work(target)}/drafts/{stamp(at)}"
 
 
 def diff_changes(target: str, at: datetime) -> str:
     """The digests of what a difference changed, before and after, and where in its file each line stands."""
-    return f"{_diff_work(target)}/changes/{stamp(at)}.parquet"
+    return f"{diff_work(target)}/changes/{stamp(at)}.parquet"
 
 
-def _diff_work(target: str) -> str:
+def diff_work(target: str) -> str:
+    """Where what differences are made of lies, which nobody else needs."""
     return f"{DIFF_WORK}/{target.removeprefix(f'{DIFFS}/')}"
 
 

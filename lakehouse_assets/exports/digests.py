@@ -28,6 +28,7 @@ PATH = "path"
 DIGEST = "digest"
 OFFSET = "offset"
 SIZE = "size"
+WAS = "was"
 
 ROWS = 65_536
 """Rows of a row group, which is what is read at once."""
@@ -36,7 +37,7 @@ RUN_ROWS = 500_000
 """Rows that are sorted at once, at some 100 bytes each; of more, sorted runs wait on disk."""
 
 _BYTES = 16
-_BINARY = (DIGEST, "was")
+_BINARY = (DIGEST, WAS)
 _NUMBERS = (OFFSET, SIZE)
 
 

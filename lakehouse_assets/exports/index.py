@@ -11,8 +11,12 @@ from pydantic import ValidationError
 from lakehouse_assets import layout
 from lakehouse_assets.exports.base import DatasetView, ExportResult
 from lakehouse_assets.model.dataset import DatasetConfig, Resource
+from lakehouse_assets.model.deltas import Deltas
 from lakehouse_assets.model.statistics import Statistics
 from lakehouse_assets.model.times import now_utc
+from lakehouse_assets.storage.digest import digest_of
+from lakehouse_assets.storage.location import Location
+from lakehouse_assets.storage.records import Records
 
 CSV = "text/csv"
 JSON = "application/json"
@@ -25,10 +29,9 @@ LISTED = {
     layout.DOCUMENTS_CRAWL: CSV,
     layout.STATISTICS: JSON,
 }
-"""The files that the index lists when they exist, in this order, and what is in them."""
+"""The files that the index lists when they exist, in this order, and what is in them; delta.json comes behind them."""
 
 _COMPRESSED = (layout.EXPORT_STATEMENTS, layout.ENTITIES)
-_BLOCK = 1 << 20
 
 
 class IndexJson:
@@ -56,20 +59,34 @@ class IndexJson:
 def make_index(view: DatasetView) -> DatasetConfig:
     """The config as the index has it: with counts and with the files that exist now."""
     ours = list(_resources(view))
-    names = {path.rpartition("/")[2] for key in LISTED for path in _paths(key)}
+    names = {path.rpartition("/")[2] for key in (*LISTED, layout.DELTA_INDEX) for path in _paths(key)}
     theirs = [resource for resource in view.config.resources if resource.name not in names]
     index = view.config.model_copy(update={"resources": [*ours, *theirs], "uri": view.location.uri})
     data = view.location.read_or_none(layout.STATISTICS)
     return index if data is None else index.with_statistics(Statistics.model_validate_json(data))
 
 
+def listed_deltas(location: Location, records: Records) -> bytes | None:
+    """
+    diffs/delta.json, as long as the differences that it lists lead to the exports that are there.
+
+    None when there are none, or when an export was made without keeping them.
+    """
+    states = {export: records.get(diff) for export, diff in layout.DIFFS_OF.items()}
+    for export, state in states.items():
+        made = records.get(export)
+        if state is not None and (made is None or state.source.get(export) != made.digest):
+            return None
+    if not any(states.values()):
+        return None
+    data = location.read_or_none(layout.DELTA_INDEX)
+    deltas = Deltas.load(data)
+    return data if deltas is not None and deltas.versions else None
+
+
 def _resources(view: DatasetView) -> Iterator[Resource]:
     before = {resource.name: resource for resource in _listed(view)}
-    for key, mime_type in LISTED.items():
-        path = _existing(view, key)
-        if path is None:
-            continue
-        checksum, size, changed = _content(view, key, path)
+    for path, mime_type, (checksum, size, changed) in _files(view):
         name = path.rpartition("/")[2]
         old = before.get(name)
         # a file that was written again with the same bytes did not change
@@ -82,6 +99,18 @@ def _resources(view: DatasetView) -> Iterator[Resource]:
             mime_type=mime_type,
             size=size,
         )
+
+
+def _files(view: DatasetView) -> Iterator[tuple[str, str, tuple[str, int, datetime]]]:
+    """The files that there are: path, type, and what is in them."""
+    for key, mime_type in LISTED.items():
+        path = _existing(view, key)
+        if path is not None:
+            yield path, mime_type, _content(view, key, path)
+    deltas = listed_deltas(view.location, view.records)
+    if deltas is not None:
+        changed = _seconds(view.location.modified(layout.DELTA_INDEX) or now_utc())
+        yield layout.DELTA_INDEX, JSON, (hashlib.sha256(deltas).hexdigest(), len(deltas), changed)
 
 
 def _listed(view: DatasetView) -> list[Resource]:
@@ -117,11 +146,9 @@ def _content(view: DatasetView, key: str, path: str) -> tuple[str, int, datetime
     record = view.records.get(key)
     if record is not None and record.size == size and record.path in ("", path):
         return record.digest, size, _seconds(record.written_at)
-    digest = hashlib.sha256()
     with view.location.open(path) as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest(), size, _seconds(view.location.modified(path) or now_utc())
+        digest, _ = digest_of(file)
+    return digest, size, _seconds(view.location.modified(path) or now_utc())
 
 
 def _seconds(at: datetime) -> datetime:

@@ -1,7 +1,6 @@
 """Checks that read the lake, and say what they found with numbers."""
 
 import csv
-import hashlib
 import io
 import json
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from lakehouse_assets.operations.repositories import Repositories
 from lakehouse_assets.statements import schema as s
 from lakehouse_assets.statements.table import Partition
 from lakehouse_assets.storage.compression import decompressing
+from lakehouse_assets.storage.digest import digest_of
 
 STATEMENTS = "statements"
 _BLOCK = 4 << 20
@@ -149,6 +149,7 @@ def _wrong_resources(parts: Repositories, path: str) -> list[str]:
     files = {}
     for target in (target for export in EXPORTS.values() for target in export.targets):
         files.update({file.rpartition("/")[2]: file for file in layout.forms(target)})
+    files[layout.DELTA_INDEX.rpartition("/")[2]] = layout.DELTA_INDEX
     wrong = []
     for resource in json.loads(parts.location.read(path)).get("resources", []):
         file = files.get(resource["name"], resource["name"])
@@ -158,12 +159,8 @@ def _wrong_resources(parts: Repositories, path: str) -> list[str]:
 
 
 def _digest(parts: Repositories, path: str) -> tuple[str, int]:
-    digest, size = hashlib.sha256(), 0
     with parts.location.open(path) as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-            size += len(block)
-    return digest.hexdigest(), size
+        return digest_of(file)
 
 
 def _reconciles(parts: Repositories, name: str) -> Finding:

@@ -2,15 +2,18 @@
 
 import logging
 from dataclasses import replace
+from datetime import datetime
 from typing import ClassVar
 
 from lakehouse_assets import layout
+from lakehouse_assets.exports.base import DatasetView
 from lakehouse_assets.exports.registry import EXPORTS
 from lakehouse_assets.model.dataset import DatasetConfig
 from lakehouse_assets.model.job import DatasetJob
 from lakehouse_assets.model.times import now_utc
 from lakehouse_assets.operations.assertions import insist
 from lakehouse_assets.operations.base import DJ, DatasetJobOperation
+from lakehouse_assets.operations.chains import Changed, advance, diffs_are_latest, digests_are_there, tidy
 from lakehouse_assets.operations.freshness import (
     INDEX_TAGS,
     STATEMENT_TAGS,
@@ -20,6 +23,7 @@ from lakehouse_assets.operations.freshness import (
     tags_of,
 )
 from lakehouse_assets.storage.jobs import JobRun
+from lakehouse_assets.storage.lease import Lease
 from lakehouse_assets.storage.records import Written
 
 log = logging.getLogger(__name__)
@@ -52,11 +56,24 @@ class ExportStatementsJob(ExportJob):
     target: str = layout.EXPORT_STATEMENTS
 
 
-class ExportEntitiesJob(ExportJob):
+class DiffedExportJob(ExportJob):
+    """
+    An export of which the differences are kept, unless `make_diff` is off.
+
+    The first time there is nothing to compare with; `initial_diff` then adds everything. With `defer_diff` only
+    digests are left, for a `DiffJob`. `diffs` says by kind what changed.
+    """
+
+    make_diff: bool = True
+    initial_diff: bool = False
+    defer_diff: bool = False
+    diffs: dict[str, Changed] = {}
+
+
+class ExportEntitiesJob(DiffedExportJob):
     """The export of all entities as JSON lines."""
 
     target: str = layout.ENTITIES
-    make_diff: bool = True
 
 
 class ExportStatisticsJob(ExportJob):
@@ -65,11 +82,10 @@ class ExportStatisticsJob(ExportJob):
     target: str = layout.STATISTICS
 
 
-class ExportDocumentsJob(ExportJob):
+class ExportDocumentsJob(DiffedExportJob):
     """The export of the list of documents."""
 
     target: str = layout.DOCUMENTS
-    make_diff: bool = True
     public_url_prefix: str | None = None
 
     def get_public_prefix(self) -> str | None:
@@ -89,10 +105,12 @@ class ExportIndexJob(ExportJob):
 class ExportOperation(DatasetJobOperation[DJ]):
     """An export: `export` names it in the registry."""
 
-    export: ClassVar[str]
+    export: ClassVar[str] = ""
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
+        if not cls.export:
+            return
         cls.target = EXPORTS[cls.export].target
         cls.dependencies = tags_of(EXPORTS[cls.export])
 
@@ -122,35 +140,55 @@ class ExportOperation(DatasetJobOperation[DJ]):
         began = now_utc()
         job.failed_assertions = insist(self.parts, export.target, anyway=not job.assertions)
         with self.parts.leases.target(export.target) as lease:
-            source = sources_of(export, self.parts, public_url_prefix=self._public_url_prefix())
-            view = self.parts.view(public_url_prefix=self._public_url_prefix())
-            view = replace(
-                view, reader=view.reader.observed(lambda done, total: self._progress(run, done, total))
-            )
-            dataset = kwargs.get("dataset")
-            if isinstance(dataset, DatasetConfig):
-                view = view.with_config(dataset)
-            results = export.write(view)
-            lease.check()
-            for result in results:
-                written = Written(result.digest, result.bytes, result.rows, source, began, result.path)
-                self.parts.records.put(result.key, written)
-                if result.key != export.target:
-                    self.tags.set(result.key, began)
-                self._remove_other_forms(result.key, result.path)
-        main = results[0]
-        job.rows, job.bytes, job.digest, job.path = main.rows, main.bytes, main.digest, main.path
-        job.notes = dict(main.notes)
+            view = self._view(run, kwargs.get("dataset"))
+            if kwargs.get("force") or not self._is_written():
+                self._write(view, lease, began)
+            self._conclude(view, lease)
         job.done, job.pending = job.rows, 0
         job.seconds = (now_utc() - began).total_seconds()
         self.parts.store.table.note_content_version()
-        log.info("%s: wrote %s, %s rows in %.1f s", job.dataset, job.path, job.rows, job.seconds)
         if (
             export.name != "index"
             and kwargs.get("update_index", True)
             and self.parts.location.exists(layout.INDEX)
         ):
             self._update_index()
+
+    def _view(self, run: JobRun[DJ], dataset: object) -> DatasetView:
+        """The dataset as the export sees it, by the config that was given, if one was."""
+        view = self.parts.view(
+            public_url_prefix=self._public_url_prefix(), keep_digests=self._keeps_digests()
+        )
+        observed = view.reader.observed(lambda done, total: self._progress(run, done, total))
+        view = replace(view, reader=observed)
+        return view.with_config(dataset) if isinstance(dataset, DatasetConfig) else view
+
+    def _write(self, view: DatasetView, lease: Lease, began: datetime) -> None:
+        export, job = EXPORTS[self.export], self._job()
+        source = sources_of(export, self.parts, public_url_prefix=self._public_url_prefix())
+        results = export.write(view)
+        lease.check()
+        for result in results:
+            written = Written(result.digest, result.bytes, result.rows, source, began, result.path)
+            self.parts.records.put(result.key, written)
+            if result.key != export.target:
+                self.tags.set(result.key, began)
+            self._remove_other_forms(result.key, result.path)
+        main = results[0]
+        job.rows, job.bytes, job.digest, job.path = main.rows, main.bytes, main.digest, main.path
+        job.notes = dict(main.notes)
+        log.info("%s: wrote %s, %s rows", job.dataset, job.path, job.rows)
+
+    def _keeps_digests(self) -> bool:
+        """Whether the export leaves digests of its lines."""
+        return False
+
+    def _is_written(self) -> bool:
+        """Whether the file itself needs nothing, and only what belongs to it is stale."""
+        return False
+
+    def _conclude(self, view: DatasetView, lease: Lease) -> None:
+        """Do what follows the file, while its lease is held."""
 
     def _remove_other_forms(self, key: str, path: str) -> None:
         """The file as it was compressed before would be taken for the export, and never be made again."""
@@ -182,7 +220,48 @@ class ExportStatementsOperation(ExportOperation[ExportStatementsJob]):
     export = "statements"
 
 
-class ExportEntitiesOperation(ExportOperation[ExportEntitiesJob]):
+class DiffedExportOperation(ExportOperation[DJ]):
+    """An export of which the differences are kept: it is fresh when they lead to it."""
+
+    def is_fresh(self) -> bool:
+        """Whether the file is, and its differences are; moves its tag along as other exports do."""
+        return super().is_fresh() and self._is_concluded()
+
+    def _is_concluded(self) -> bool:
+        job = self._diffed()
+        if not job.make_diff:
+            return True
+        if job.defer_diff:
+            return digests_are_there(self.parts, self.export)
+        return diffs_are_latest(self.parts, self.export)
+
+    def _keeps_digests(self) -> bool:
+        return self._diffed().make_diff
+
+    def _is_written(self) -> bool:
+        state = self.freshness()
+        job = self._job()
+        job.rows, job.bytes, job.digest, job.path = (
+            state.rows or 0,
+            state.bytes or 0,
+            state.digest or "",
+            state.path,
+        )
+        return state.fresh and digests_are_there(self.parts, self.export)
+
+    def _conclude(self, view: DatasetView, lease: Lease) -> None:
+        job = self._diffed()
+        if job.make_diff and not job.defer_diff:
+            job.diffs = advance(self.parts, view, self.export, check=lease.check, initial=job.initial_diff)
+        elif job.make_diff:
+            tidy(self.parts, view, self.export)
+
+    def _diffed(self) -> DiffedExportJob:
+        assert isinstance(self.job, DiffedExportJob)
+        return self.job
+
+
+class ExportEntitiesOperation(DiffedExportOperation[ExportEntitiesJob]):
     """Writes entities.ftm.json."""
 
     export = "entities"
@@ -194,7 +273,7 @@ class ExportStatisticsOperation(ExportOperation[ExportStatisticsJob]):
     export = "statistics"
 
 
-class ExportDocumentsOperation(ExportOperation[ExportDocumentsJob]):
+class ExportDocumentsOperation(DiffedExportOperation[ExportDocumentsJob]):
     """Writes exports/documents.csv and exports/documents.crawl.csv."""
 
     export = "documents"

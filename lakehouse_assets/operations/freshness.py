@@ -8,6 +8,7 @@ from datetime import datetime
 
 from lakehouse_assets import layout
 from lakehouse_assets.exports.base import Export
+from lakehouse_assets.exports.index import listed_deltas
 from lakehouse_assets.exports.registry import EXPORTS
 from lakehouse_assets.operations.findings import Row
 from lakehouse_assets.operations.repositories import Repositories
@@ -134,6 +135,9 @@ def listed_files(parts: Repositories) -> dict[str, str]:
                 found[target] = record.digest
             else:
                 found[target] = f"{size} bytes of {parts.location.modified(path)}"
+    deltas = listed_deltas(parts.location, parts.records)
+    if deltas is not None:
+        found[layout.DELTA_INDEX] = hashlib.sha256(deltas).hexdigest()
     return found
 
 

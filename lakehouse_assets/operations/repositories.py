@@ -81,7 +81,7 @@ class Repositories:
         """The statements behind the entities."""
         return self.entities.store
 
-    def view(self, *, public_url_prefix: str | None = None) -> DatasetView:
+    def view(self, *, public_url_prefix: str | None = None, keep_digests: bool = False) -> DatasetView:
         """What exports are made from, with the public address of the job, the config or the settings."""
         config = self.config()
         prefix = config.public_prefix(override=public_url_prefix, default=self.settings.public_url_prefix)
@@ -93,5 +93,7 @@ class Repositories:
             versions=self.versions,
             records=self.records,
             tags=self.tags,
+            keep_digests=keep_digests,
+            temp_directory=self.settings.temp_directory,
             public_url_prefix=prefix,
         )

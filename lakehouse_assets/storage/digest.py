@@ -2,12 +2,24 @@
 
 import hashlib
 import io
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from lakehouse_assets.errors import StorageError
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
+
+
+_BLOCK = 4 << 20
+
+
+def digest_of(file: BinaryIO) -> tuple[str, int]:
+    """The SHA-256 of what is left to read of a file, and how many bytes that is."""
+    digest, size = hashlib.sha256(), 0
+    while block := file.read(_BLOCK):
+        digest.update(block)
+        size += len(block)
+    return digest.hexdigest(), size
 
 
 class Sink(Protocol):

@@ -1,0 +1,68 @@
+"""Lines of a file by where they stand in it, also of a compressed one."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, BinaryIO
+
+from lakehouse_assets.storage.compression import SUFFIXES, decompressing
+from lakehouse_assets.storage.location import Location
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_COPY = 4 << 20
+_GAP = 256 << 10
+"""What lies between two lines is read along when it is no more than this: on an object store a read is a request."""
+_MOST = 16 << 20
+
+
+class Lines:
+    """A plain file, from which lines are read."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def at(self, offsets: "pl.Series", sizes: "pl.Series") -> "pl.Series":
+        """The bytes at some places of the file; null where the place is."""
+        import polars as pl
+
+        found: list[bytes | None] = [None] * len(offsets)
+        places = [
+            (start, start + size, number)
+            for number, (start, size) in enumerate(zip(offsets.to_list(), sizes.to_list(), strict=True))
+            if start is not None
+        ]
+        for block in _blocks(sorted(places)):
+            first, last = block[0][0], max(stop for _, stop, _ in block)
+            self._file.seek(first)
+            data = self._file.read(last - first)
+            for start, stop, number in block:
+                found[number] = data[start - first : stop - first]
+        return pl.Series("line", found, dtype=pl.Binary)
+
+
+@contextmanager
+def open_lines(location: Location, path: str, *, temp_directory: str | None) -> Iterator[Lines]:
+    """The lines of a file of a dataset; a compressed one is unpacked into a temporary file."""
+    if not path.endswith(SUFFIXES):
+        with location.open_ranges(path) as file:
+            yield Lines(file)
+        return
+    with tempfile.TemporaryFile(prefix="lakehouse-lines-", dir=temp_directory) as plain:
+        with location.open(path) as packed:
+            shutil.copyfileobj(decompressing(packed, path), plain, _COPY)
+        yield Lines(plain)
+
+
+def _blocks(places: list[tuple[int, int, int]]) -> Iterator[list[tuple[int, int, int]]]:
+    """Sorted places in groups that are read at once."""
+    block: list[tuple[int, int, int]] = []
+    for place in places:
+        if block and (place[0] - block[-1][1] > _GAP or place[1] - block[0][0] > _MOST):
+            yield block
+            block = []
+        block.append(place)
+    if block:
+        yield block
