@@ -159,14 +159,14 @@ class StateStore:
             log.info("reset the state of %s in %s", job_name, self.uri)
         return done
 
-    def anchor(self, data: StateData) -> None:
+    def prepare(self, data: StateData) -> None:
         """
-        Write down the epoch of a state that has none on disk yet; nothing for all others.
+        See that nobody else wrote since a state was loaded, and write down its epoch if it has none yet.
 
         Who names things by epoch and generation before the state is written needs that: after a crash, a new state
         would get another epoch. The file holds what was there before, and nothing of what the state became since.
         """
-        self._writes.anchor(data)
+        self._writes.prepare(data)
 
     def __repr__(self) -> str:
         return f"StateStore({self.uri!r})"

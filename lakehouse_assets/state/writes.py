@@ -40,11 +40,12 @@ class Writes:
             if kind == "completed" and found.running is not None:
                 _tidy(files, data.job, found.running)
 
-    def anchor(self, data: StateData) -> None:
-        """Write the running file of a state that has no epoch, with what is on disk of it."""
+    def prepare(self, data: StateData) -> None:
+        """Check a state; if it has no epoch, write its running file, with what is on disk of it."""
         if data.epoch:
+            _expected(JobFiles(self._location, data.job), data)
             return
-        with self._locked(data.job, "anchor") as (files, lease):
+        with self._locked(data.job, "prepare") as (files, lease):
             found = _expected(files, data)
             values = found.current.values if found.current else {}
             header = self._next(data, "running", values)
