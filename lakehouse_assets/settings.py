@@ -63,8 +63,16 @@ class Settings(BaseSettings):
     """How long to wait for another writer, in seconds."""
     lease_seconds: float = Field(default=120, gt=0)
     """How long a lease lives without being renewed, in seconds."""
+    crawl_stall_seconds: float = Field(default=60, gt=0)
+    """How long a crawl waits for the next byte of a server, in seconds; a file as a whole may take any time."""
+    unpack_ratio: int = Field(default=200, ge=1)
+    """How many times its own size may come out of a packed file; the first gigabyte always may."""
+    unpack_size: str = "1TB"
+    """How much may come out of a packed file at all."""
+    unpack_files: int = Field(default=500_000, ge=1)
+    """How many files a packed file may hold."""
 
-    @field_validator("memory_limit")
+    @field_validator("memory_limit", "unpack_size")
     @classmethod
     def _is_size(cls, value: str) -> str:
         parse_size(value)
@@ -74,6 +82,11 @@ class Settings(BaseSettings):
     def memory_bytes(self) -> int:
         """`memory_limit` in bytes."""
         return parse_size(self.memory_limit)
+
+    @property
+    def unpack_bytes(self) -> int:
+        """`unpack_size` in bytes."""
+        return parse_size(self.unpack_size)
 
 
 def get_settings() -> Settings:

@@ -1,0 +1,106 @@
+"""Files that hold other files: opening them wherever they lie, and how much may come out of them."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import BinaryIO, cast
+
+from lakehouse_assets.archive.sources.base import reason_of
+from lakehouse_assets.errors import InvalidData, NotFound, StorageError
+
+FREE = 1_000_000_000
+"""So much may come out of anything, however small: logs and tables pack well."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """
+    How much may come out of one packed file: `ratio` times its size, `size` bytes at all, so many `files`.
+
+    Who packs nothing but zeros gets a terabyte into some kilobytes; a disk should not find that out.
+    """
+
+    ratio: int
+    size: int
+    files: int
+
+
+class Budget:
+    """Counts what comes out of a packed file of some bytes."""
+
+    def __init__(self, limits: Limits, packed: int) -> None:
+        self._limits = limits
+        self._left = min(limits.size, max(FREE, limits.ratio * packed))
+
+    def refusal(self, size: int, packed: int | None = None) -> str | None:
+        """Why a member of this size, of so many packed bytes if that is known, is not taken; None when it is."""
+        if packed is not None and size > max(FREE, self._limits.ratio * packed):
+            return (
+                f"it would unpack to {size:,} bytes from {packed:,}: more than {self._limits.ratio} times as "
+                "many (LAKEHOUSE_UNPACK_RATIO)"
+            )
+        if size > self._left:
+            return (
+                f"with its {size:,} bytes more would come out of the packed file than it may hold "
+                "(LAKEHOUSE_UNPACK_RATIO, LAKEHOUSE_UNPACK_SIZE)"
+            )
+        self._left -= size
+        return None
+
+
+@dataclass(frozen=True)
+class Container:
+    """A packed file that is open; `tag` changes with its content, and is empty where nothing tells."""
+
+    stream: BinaryIO
+    size: int
+    tag: str
+
+
+Opener = Callable[[], AbstractContextManager[Container]]
+
+
+@contextmanager
+def opened_container(uri: str, *, name: str, options: Mapping[str, object]) -> Iterator[Container]:
+    """
+    A packed file at a path or URL, for reading here and there; `name` stands for it in messages.
+
+    NotFound without it, StorageError or InvalidData when it cannot be opened.
+    """
+    try:
+        with _local(uri) if "://" not in uri or uri.startswith("file://") else _remote(uri, options) as found:
+            yield found
+    except FileNotFoundError as exc:
+        if isinstance(exc, NotFound):
+            raise
+        raise NotFound(f"{name} does not exist; name a packed file") from exc
+
+
+@contextmanager
+def _local(uri: str) -> Iterator[Container]:
+    path = os.path.expanduser(uri.removeprefix("file://"))
+    try:
+        stream = open(path, "rb")  # noqa: SIM115
+    except FileNotFoundError:
+        raise
+    except OSError as exc:
+        raise StorageError(f"{path}: {reason_of(exc)}") from exc
+    with stream:
+        state = os.fstat(stream.fileno())
+        yield Container(stream, state.st_size, f"{state.st_size}-{state.st_mtime_ns}-{state.st_ctime_ns}")
+
+
+@contextmanager
+def _remote(uri: str, options: Mapping[str, object]) -> Iterator[Container]:
+    import fsspec
+
+    try:
+        fs, path = fsspec.core.url_to_fs(uri, **options)
+    except (ValueError, ImportError, TypeError) as exc:
+        raise InvalidData(f"{uri} cannot be opened: {exc}") from exc
+    info = cast(Mapping[str, object], fs.info(path))
+    size = info.get("size")
+    tag = next((str(info[name]) for name in ("ETag", "mtime", "LastModified") if info.get(name)), "")
+    with fs.open(path, "rb") as stream:
+        yield Container(cast(BinaryIO, stream), size if isinstance(size, int) else 0, tag)
