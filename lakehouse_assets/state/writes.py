@@ -60,10 +60,10 @@ class Writes:
                 return False
             completed = files.read_one("completed")
             lease.check()
-            if completed is not None:
+            if completed is not None and not _is_left_over(files):
                 # the generations of what is dropped will be given again: of another epoch, they mean something else
-                header = completed.header.renewed()
-                if not files.write("completed", completed, to_file(completed.values, header)):
+                body = to_file(completed.values, completed.header.renewed())
+                if not files.write("completed", completed, body):
                     raise _conflict(job, completed.header, files.read().header)
             return files.remove("running", raw)
 
@@ -152,12 +152,16 @@ def _tidy(files: JobFiles, job: str, running: StateFile) -> None:
 
 def _order_of_removal(files: JobFiles) -> tuple[Kind, Kind]:
     """The file that counts goes first..."""
+    return ("running", "completed") if _is_left_over(files) else ("completed", "running")
+
+
+def _is_left_over(files: JobFiles) -> bool:
+    """Whether there is a running file that does not count any more; one that cannot be read might."""
     try:
         found = files.read()
     except StateCorrupt:
-        return ("completed", "running")
-    leftover = found.running is not None and found.current is found.completed
-    return ("running", "completed") if leftover else ("completed", "running")
+        return False
+    return found.running is not None and found.current is found.completed
 
 
 def _conflict(job: str, expected: Header, found: Header) -> StateConflict:
