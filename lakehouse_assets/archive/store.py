@@ -77,13 +77,13 @@ class Archive:
         mimetype: str | None = None,
         extra: Mapping[str, object] | None = None,
         checksum: str | None = None,
-        check: Callable[[], None] | None = None,
+        check: Callable[[str], None] | None = None,
     ) -> Stored:
         """
         Archive what a stream holds, which is read once, under a path; the tag of the archive is left to `touch`.
 
-        Nothing becomes visible before `check` was called, after reading: what it raises keeps the file out. So does
-        InvalidData, where a `checksum` was expected and another one found.
+        Nothing becomes visible before `check` was called with the checksum of what was read: what it raises keeps the
+        file out. So does InvalidData, where a `checksum` was expected and another one found.
         """
         checked_key(key)
         name = name or key.rpartition("/")[2]
@@ -94,7 +94,7 @@ class Archive:
                 )
                 raise InvalidData(msg)
             if check is not None:
-                check()
+                check(content.checksum)
             there = self._location.names(layout.folder(content.checksum))
             is_new_blob = BLOB not in there
             if is_new_blob:
