@@ -8,6 +8,7 @@ from typing import BinaryIO, Literal, NamedTuple
 from lakehouse_assets.archive.intake import IN_MEMORY
 from lakehouse_assets.archive.store import Archive
 from lakehouse_assets.errors import InvalidData, NotFound, StorageError
+from lakehouse_assets.storage.digest import digest_of
 from lakehouse_assets.storage.location import Location
 
 Outcome = Literal["written", "replaced", "there", "not archived", "refused"]
@@ -77,11 +78,8 @@ class Delivery:
         return Delivered("replaced" if replaces else "written", size)
 
     def _digest(self, place: str) -> str:
-        digest = hashlib.sha256()
         with self._target.open(place) as stream:
-            while chunk := stream.read(_CHUNK):
-                digest.update(chunk)
-        return digest.hexdigest()
+            return digest_of(stream)[0]
 
     def _check_links(self, folder: str) -> None:
         """Refuse a folder that a link leads out of the target to."""

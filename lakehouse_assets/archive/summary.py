@@ -95,7 +95,7 @@ def list_archive(location: Location) -> Listing:
 
 
 def recorded(location: Location) -> Written | None:
-    """What the archive held when it was last counted: its version as `digest`, files as `rows`; None if it never was."""
+    """What the archive held when it was last counted: `digest` is its version, `rows` its files; None if it was not."""
     return Records(location).get(_RECORD)
 
 

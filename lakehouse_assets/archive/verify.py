@@ -1,7 +1,7 @@
 """Reading every archived content and comparing it with its checksum."""
 
-import hashlib
 import logging
+import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from lakehouse_assets import layout
 from lakehouse_assets.archive.walk import BLOB, META, contents, parts
-from lakehouse_assets.errors import NotFound, StorageError
+from lakehouse_assets.errors import NotFound
+from lakehouse_assets.storage.digest import digest_of
 from lakehouse_assets.storage.location import Location
 from lakehouse_assets.storage.parallel import in_parallel
 
@@ -21,7 +22,6 @@ VerifyProgress = Callable[[int, int, str], None]
 MISSING = "it is gone"
 """The reason where files are known of a content that is not there."""
 
-_CHUNK = 1 << 20
 # what a writer left that died; one that lives is done with a file by then
 _LEFT_OVER = timedelta(days=1)
 
@@ -35,15 +35,22 @@ class BadBlob(NamedTuple):
 
 @dataclass
 class VerifyReport:
-    """What was found: contents that are there, their bytes, what is bad or gone, and how many were moved away."""
+    """
+    What was found: contents that were read, their bytes, what is bad or gone, and how many were moved away.
+
+    It is `complete` unless not all was to be read.
+    """
 
     blobs: int = 0
     bytes: int = 0
     bad: list[BadBlob] = field(default_factory=list)
     quarantined: int = 0
+    complete: bool = True
 
 
 class _Verdict(NamedTuple):
+    """What one content turned out to be, and the share of the archive that was gone through before it."""
+
     checksum: str
     size: int
     reason: str | None
@@ -54,12 +61,9 @@ class _Verdict(NamedTuple):
 def verify(location: Location, progress: VerifyProgress | None = None) -> VerifyReport:
     """Compare every content of an archive with its name; move what differs to the quarantine."""
     report = VerifyReport()
-    verdicts = in_parallel(lambda found: _judge(location, *found), _found(location))
-    for seen, verdict in enumerate(verdicts, 1):
-        report.blobs += verdict.reason != MISSING
-        report.bytes += verdict.size
+    for seen, verdict in enumerate(_verdicts(location), 1):
+        _note(report, verdict)
         if verdict.reason is not None:
-            report.bad.append(BadBlob(verdict.checksum, verdict.reason))
             log.warning("%s: %s", location.url(layout.blob(verdict.checksum)), verdict.reason)
         if verdict.is_corrupted:
             location.move(layout.blob(verdict.checksum), layout.quarantined_blob(verdict.checksum))
@@ -71,10 +75,33 @@ def verify(location: Location, progress: VerifyProgress | None = None) -> Verify
     return report
 
 
-def _found(location: Location) -> Iterator[tuple[str, bool, float]]:
+def inspect(location: Location, *, most_bytes: int) -> VerifyReport:
+    """Compare contents with their names and change nothing; from anywhere in the archive on, until enough was read."""
+    report = VerifyReport()
+    for verdict in _verdicts(location, begin=random.random()):
+        if report.bytes >= most_bytes:
+            report.complete = False
+            break
+        _note(report, verdict)
+    return report
+
+
+def _note(report: VerifyReport, verdict: _Verdict) -> None:
+    report.blobs += verdict.reason != MISSING
+    report.bytes += verdict.size
+    if verdict.reason is not None:
+        report.bad.append(BadBlob(verdict.checksum, verdict.reason))
+
+
+def _verdicts(location: Location, begin: float = 0.0) -> Iterator[_Verdict]:
+    return in_parallel(lambda found: _judge(location, *found), _found(location, begin))
+
+
+def _found(location: Location, begin: float) -> Iterator[tuple[str, bool, float]]:
     """Every checksum that there is a content or a file of, whether it has a content, the share of parts begun."""
     every = parts(location)
-    for number, part in enumerate(every, 1):
+    first = int(begin * len(every))
+    for number, part in enumerate(every[first:] + every[:first], 1):
         for checksum, names in contents(location, part):
             has_blob = BLOB in names
             if has_blob or any(name.endswith(META) for name in names):
@@ -82,20 +109,16 @@ def _found(location: Location) -> Iterator[tuple[str, bool, float]]:
 
 
 def _judge(location: Location, checksum: str, has_blob: bool, share: float) -> _Verdict:
-    if not has_blob:
-        return _Verdict(checksum, 0, MISSING, False, share)
-    digest, size = hashlib.sha256(), 0
-    try:
-        with location.open(layout.blob(checksum)) as stream:
-            while chunk := stream.read(_CHUNK):
-                digest.update(chunk)
-                size += len(chunk)
-    except NotFound:
-        return _Verdict(checksum, size, MISSING, False, share)
-    except StorageError as exc:
-        return _Verdict(checksum, size, f"it cannot be read: {exc}", False, share)
-    except OSError as exc:
-        return _Verdict(checksum, size, f"it cannot be read: {exc.strerror or exc}", False, share)
-    if digest.hexdigest() == checksum:
-        return _Verdict(checksum, size, None, False, share)
-    return _Verdict(checksum, size, f"its bytes have the checksum {digest.hexdigest()}", True, share)
+    size, is_corrupted = 0, False
+    reason: str | None = MISSING
+    if has_blob:
+        try:
+            with location.open(layout.blob(checksum)) as stream:
+                found, size = digest_of(stream)
+            is_corrupted = found != checksum
+            reason = f"its bytes have the checksum {found}" if is_corrupted else None
+        except NotFound:
+            pass
+        except OSError as exc:
+            reason = f"it cannot be read: {exc.strerror or exc}"
+    return _Verdict(checksum, size, reason, is_corrupted, share)

@@ -8,6 +8,7 @@ from lakehouse_assets import layout
 from lakehouse_assets.defs import columns
 
 CONFIG = "dataset_config"
+ARCHIVE = "archive"
 STATEMENTS = "statements"
 INDEX = "index_json"
 CATALOG = "catalog_index"
@@ -65,6 +66,19 @@ DATASET_CONFIG = Artifact(
     deps=(),
 )
 
+SOURCE_FILES = Artifact(
+    asset=ARCHIVE,
+    name="archive",
+    path=layout.ARCHIVE,
+    title="The source files, as they were found:",
+    purpose="each content once, named by its checksum, with what is known of every path that it had. What is "
+    "known from documents can be looked up here.\n\nThe data version changes when a file comes or goes.",
+    group="files",
+    kinds=frozenset({"file"}),
+    columns=columns.FILES,
+    deps=(),
+)
+
 STATEMENT_TABLE = Artifact(
     asset=STATEMENTS,
     name="statements",
@@ -77,7 +91,7 @@ STATEMENT_TABLE = Artifact(
     group="statements",
     kinds=frozenset({"deltalake", "duckdb", "polars"}),
     columns=columns.STATEMENTS,
-    deps=(),
+    deps=(ARCHIVE,),
 )
 
 EXPORTS = (
@@ -153,7 +167,7 @@ LAKE_CATALOG = Artifact(
 FILES = (*EXPORTS, DATASET_INDEX)
 """What is written as a file for each dataset, in the order of `make`."""
 
-MADE = (STATEMENT_TABLE, *FILES)
+MADE = (SOURCE_FILES, STATEMENT_TABLE, *FILES)
 """What `make` materialises for each dataset."""
 
 

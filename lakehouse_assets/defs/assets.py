@@ -7,6 +7,7 @@ import dagster as dg
 from pydantic import Field
 
 from lakehouse_assets.defs import artifacts, metadata
+from lakehouse_assets.defs.archive import archive_asset
 from lakehouse_assets.defs.artifacts import Artifact
 from lakehouse_assets.defs.automation import keep_latest
 from lakehouse_assets.defs.failures import RETRY, explained
@@ -68,6 +69,7 @@ def build_assets(naming: Naming) -> list[dg.AssetsDefinition | dg.SourceAsset]:
     """All assets of a lake."""
     return [
         _dataset_config(naming),
+        archive_asset(naming),
         _statements(naming),
         *(_export(naming, artifact) for artifact in artifacts.FILES),
         _catalog(naming),
@@ -118,6 +120,7 @@ def _statements(naming: Naming) -> dg.AssetsDefinition:
 
     @dg.asset(
         key=naming.key(artifact.asset),
+        deps=naming.keys(artifact.deps),
         partitions_def=naming.datasets,
         required_resource_keys={naming.resource},
         description=artifact.description,

@@ -32,10 +32,13 @@ CHECKS = (
     Check(
         IS_LATEST,
         "Was it made from what the lake holds now? Fails, as a warning, when it has to be made again.",
-        (artifacts.STATEMENTS, *_FILES),
+        (artifacts.ARCHIVE, artifacts.STATEMENTS, *_FILES),
     ),
     Check(
-        "intact", "Are the bytes on disk those that were written? Reads and hashes the whole file.", _FILES
+        "intact",
+        "Are the bytes on disk those that were written? Reads and hashes whole files; of a large archive a part, "
+        "another one each time.",
+        (artifacts.ARCHIVE, *_FILES),
     ),
     Check("reconciles", "Do the store, the file and the index count the same?", _FILES),
     Check(

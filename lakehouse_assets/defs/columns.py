@@ -3,7 +3,7 @@
 import dagster as dg
 
 _TYPES = {"external": "boolean", "size": "integer"}
-_TIMES = {"first_seen", "last_seen", "deleted_at", "updated_at"}
+_TIMES = {"first_seen", "last_seen", "deleted_at", "created_at", "updated_at"}
 
 _STATEMENT = {
     "id": "sha1 of dataset, entity, property and value: the same claim always has the same id",
@@ -70,6 +70,18 @@ _DOCUMENT = {
     "updated_at": "when the document last changed",
     "public_url": "where it can be downloaded, if the dataset is published",
 }
+_FILE = {
+    "key": "path in the source that the file was found in",
+    "name": "file name",
+    "checksum": "sha256 of the content, its name in the archive",
+    "size": "bytes",
+    "mimetype": "file type",
+    "origin": "what brought the file in: crawl, archive or a program",
+    "id": "the document's entity id",
+    "parent": "entity id of the folder that it lies in",
+    "created_at": "when it was made, as its source says",
+    "updated_at": "when it last changed, as its source says",
+}
 _INDEX = {
     "name": "the dataset's name",
     "title": "its title",
@@ -102,5 +114,6 @@ STATISTICS = _schema(
     _STATISTICS, things="object", intervals="object", entity_count="integer", countries="list"
 )
 DOCUMENTS = _schema(_DOCUMENT)
+FILES = _schema(_FILE)
 INDEX = _schema(_INDEX, resources="list", entity_count="integer", thing_count="integer", stats="object")
 CATALOG = _schema(_CATALOG, datasets="list")

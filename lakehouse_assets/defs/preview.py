@@ -39,15 +39,15 @@ def catalog_preview(location: Location) -> Preview:
     """The datasets of the lake, as its catalogue lists them."""
     data = location.read_or_none(layout.LAKE_INDEX)
     found = json.loads(data).get("datasets", []) if data else []
-    return _table("datasets", [_line_of_catalog(each) for each in found[:_MOST_DATASETS]])
+    return table("datasets", [_line_of_catalog(each) for each in found[:_MOST_DATASETS]])
 
 
 def _line_of_catalog(dataset: Mapping[str, object]) -> dict[str, Cell]:
     return {
-        "name": _cell(dataset.get("name")),
-        "title": _cell(dataset.get("title")),
+        "name": cell(dataset.get("name")),
+        "title": cell(dataset.get("title")),
         "entities": _number(dataset.get("entity_count")),
-        "updated": _cell(dataset.get("updated_at")),
+        "updated": cell(dataset.get("updated_at")),
     }
 
 
@@ -69,16 +69,16 @@ def _entities(location: Location, path: str) -> Preview:
     entities = [json.loads(line) for line in _whole_lines(_head(location, path))[:_ROWS]]
     shown = [
         {
-            "id": _cell(entity["id"]),
+            "id": cell(entity["id"]),
             "schema": entity["schema"],
-            "caption": _cell(entity.get("caption")),
+            "caption": cell(entity.get("caption")),
             "values": sum(len(values) for values in entity["properties"].values()),
-            "origin": _cell(", ".join(entity.get("origin", []))),
+            "origin": cell(", ".join(entity.get("origin", []))),
         }
         for entity in entities
     ]
     return {
-        **_table("preview", shown),
+        **table("preview", shown),
         **({"first_entity": dg.MetadataValue.json(_shortened(entities[0]))} if entities else {}),
     }
 
@@ -102,12 +102,12 @@ def _index(location: Location, path: str) -> Preview:
         {
             "name": resource["name"],
             "size": human_size(resource.get("size") or 0),
-            "checksum": _cell((resource.get("checksum") or "")[:12]),
-            "changed": _cell(resource.get("timestamp")),
+            "checksum": cell((resource.get("checksum") or "")[:12]),
+            "changed": cell(resource.get("timestamp")),
         }
         for resource in index.get("resources", [])
     ]
-    return {"entities": dg.MetadataValue.int(index.get("entity_count") or 0), **_table("resources", shown)}
+    return {"entities": dg.MetadataValue.int(index.get("entity_count") or 0), **table("resources", shown)}
 
 
 _FILES: Mapping[str, Callable[[Location, str], Preview]] = {
@@ -139,11 +139,12 @@ def _rows(head: bytes, columns: Sequence[str]) -> Preview:
         # the last row of a full head may be cut off
         if len(found) == _ROWS or None in row.values():
             break
-        found.append({column: _cell(row.get(column)) for column in columns})
-    return _table("preview", found)
+        found.append({column: cell(row.get(column)) for column in columns})
+    return table("preview", found)
 
 
-def _table(name: str, rows: Sequence[Mapping[str, Cell]]) -> Preview:
+def table(name: str, rows: Sequence[Mapping[str, Cell]]) -> Preview:
+    """Rows as a table under a name; empty when there are none."""
     if not rows:
         return {}
     types = {"int": "integer", "str": "string", "NoneType": "string"}
@@ -154,7 +155,8 @@ def _table(name: str, rows: Sequence[Mapping[str, Cell]]) -> Preview:
     return {name: dg.MetadataValue.table(records, schema=dg.TableSchema(columns=columns))}
 
 
-def _cell(value: object) -> str:
+def cell(value: object) -> str:
+    """A value as a cell: its text, cut off where it is long."""
     text = "" if value is None else str(value)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
@@ -170,7 +172,7 @@ def _shortened(entity: Mapping[str, object]) -> dict[str, object]:
 
 def _short(value: object) -> object:
     if isinstance(value, str):
-        return _cell(value)
+        return cell(value)
     if isinstance(value, list):
         return [_short(item) for item in value[:_ROWS]]
     if isinstance(value, dict):

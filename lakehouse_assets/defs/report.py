@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import dagster as dg
 
 from lakehouse_assets.defs import artifacts, metadata
+from lakehouse_assets.defs.archive import of_archive
 from lakehouse_assets.defs.artifacts import Artifact
 from lakehouse_assets.defs.events import (
     DATA_VERSION,
@@ -39,6 +40,7 @@ def report_dataset(
     """
     found = [
         *report_config(instance, dataset, naming=naming),
+        *report_archive(instance, dataset, naming=naming),
         *report_statements(instance, dataset, job=job, naming=naming),
     ]
     for artifact in artifacts.FILES:
@@ -59,6 +61,16 @@ def report_config(instance: dg.DagsterInstance, dataset: Dataset, *, naming: Nam
         return []
     instance.report_runless_asset_event(config_observation(naming, dataset.name, digest))
     return [artifacts.CONFIG]
+
+
+def report_archive(instance: dg.DagsterInstance, dataset: Dataset, *, naming: Naming = _PLAIN) -> list[str]:
+    """Files came or went."""
+    asset = artifacts.ARCHIVE
+    if _known(instance, naming.key(asset), dataset.name) == dataset.archive.version():
+        return []
+    summary = dataset.archive.summary()
+    _report(instance, naming, asset, summary.listing.version, of_archive(dataset, summary), dataset.name)
+    return [asset]
 
 
 def report_statements(

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from lakehouse_assets import layout
 from lakehouse_assets.errors import InvalidData
 from lakehouse_assets.exports.registry import EXPORTS
+from lakehouse_assets.operations import archive_checks
+from lakehouse_assets.operations.archive_checks import ARCHIVE
 from lakehouse_assets.operations.assertions import evaluate
 from lakehouse_assets.operations.findings import CheckResult, Finding, Row, Severity
 from lakehouse_assets.operations.freshness import Freshness, freshness_of, path_of
@@ -24,7 +26,8 @@ _BLOCK = 4 << 20
 
 def check_names() -> list[tuple[str, str]]:
     """Every (asset, check) there is, in the order of the assets."""
-    names = [(STATEMENTS, check) for check in _STATEMENT_CHECKS]
+    names = [(ARCHIVE, check) for check in archive_checks.CHECKS]
+    names += [(STATEMENTS, check) for check in _STATEMENT_CHECKS]
     for export in EXPORTS.values():
         names += [(export.asset, check) for check in _EXPORT_CHECKS]
     return names
@@ -37,7 +40,9 @@ def run_check(parts: Repositories, asset: str, check: str) -> CheckResult:
             "/".join(pair) for pair in check_names()
         )
         raise InvalidData(msg)
-    if asset == STATEMENTS:
+    if asset == ARCHIVE:
+        name, found = ARCHIVE, archive_checks.CHECKS[check](parts)
+    elif asset == STATEMENTS:
         name, found = STATEMENTS, _STATEMENT_CHECKS[check](parts)
     else:
         name = next(export.name for export in EXPORTS.values() if export.asset == asset)
@@ -49,6 +54,8 @@ def run_check(parts: Repositories, asset: str, check: str) -> CheckResult:
 
 def _mend(asset: str, check: str) -> str:
     """What helps, once it names the dataset and the export."""
+    if asset == ARCHIVE:
+        return archive_checks.MENDS[check]
     if asset == STATEMENTS and check == "is_latest":
         return "`ftm-lakehouse -d {dataset} maintenance flush`"
     return _MENDS.get(check, "")

@@ -12,7 +12,7 @@ from tests.defs.conftest import people
 from tests.factories import write_lines
 
 EXPORTS = {"statements_csv", "entities_json", "documents_csv", "statistics_json"}
-ALL = {"statements", *EXPORTS, "index_json"}
+ALL = {"archive", "statements", *EXPORTS, "index_json"}
 
 Tick = Callable[[], dict[str, set[str | None]]]
 
