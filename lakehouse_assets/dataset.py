@@ -15,6 +15,7 @@ from lakehouse_assets.exports.registry import EXPORTS
 from lakehouse_assets.exports.statements_csv import COLUMNS, HEADER, render_statements
 from lakehouse_assets.exports.statements_parquet import write_parquet
 from lakehouse_assets.model.dataset import DatasetConfig
+from lakehouse_assets.model.job import new_run_id
 from lakehouse_assets.model.names import check_dataset_name
 from lakehouse_assets.model.pipeline import PipelineConfig
 from lakehouse_assets.operations import (
@@ -94,7 +95,11 @@ class Dataset:
 
     @classmethod
     def create(cls, name: str, *, lake: "Lake | None" = None, **config: object) -> "Dataset":
-        """A new dataset in a lake, by default that of the settings."""
+        """
+        A new dataset in a lake, by default that of the settings.
+
+        StorageError when the lake's store would let writers overwrite each other's work.
+        """
         if lake is None:
             # the lake imports its datasets
             from lakehouse_assets.lake import Lake
@@ -102,6 +107,7 @@ class Dataset:
             lake = Lake()
         dataset = cls(lake, name)
         made = DatasetConfig.make(name, **{**config, "uri": dataset.uri})
+        lake.location.prove_conditions(layout.probe(new_run_id()))
         dataset.versions.make(layout.CONFIG, made)
         log.info("made the dataset %s", dataset.uri)
         return dataset
@@ -300,19 +306,21 @@ class Dataset:
         assertions: bool = True,
         update_index: bool = True,
         progress: Progress | None = None,
+        **fields: object,
     ) -> ExportJob:
         """
         Write one export unless it is fresh: statements, entities, documents, statistics or index.
 
         An index that lists it is written again, and the lake's catalogue, unless `update_index` is off because the
         caller does so later. AssertionFailed when the statements are not what pipeline.yml asserts, and nothing is
-        written; with `assertions` off it is, and the job says what did not hold.
+        written; with `assertions` off it is, and the job says what did not hold. `fields` are others of the export's
+        job, like `make_diff` of entities and documents.
         """
         if name not in OPERATIONS:
             msg = f"no export {name!r}; there are {', '.join(OPERATIONS)}"
             raise InvalidData(msg)
         job, operation = OPERATIONS[name]
-        asked = job.make(dataset=self.name, assertions=assertions)
+        asked = job.make(dataset=self.name, assertions=assertions, **fields)
         step = operation(asked, repositories=self.repositories, progress=progress)
         done: ExportJob = step.run(force=force, update_index=update_index)
         if update_index and not done.skipped:

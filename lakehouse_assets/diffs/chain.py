@@ -136,7 +136,7 @@ class Chain:
         return Difference(
             version=layout.stamp(at),
             kind=kind.name,
-            previous=state.version if state else None,
+            previous=_previous(state),
             added=draft.added,
             modified=draft.modified,
             deleted=draft.deleted,
@@ -184,6 +184,13 @@ class Chain:
         update_deltas(self._view)
         # last: while it is there, all of this is done again
         self._location.delete(draft)
+
+
+def _previous(state: DiffState | None) -> str | None:
+    """The difference that the next one follows, or the first export of all; in between nothing changed."""
+    if state is None:
+        return None
+    return max(state.since, state.last.version) if state.last is not None else state.since
 
 
 def _time(current: str) -> str:

@@ -168,7 +168,8 @@ class ExportOperation(DatasetJobOperation[DJ]):
         source = sources_of(export, self.parts, public_url_prefix=self._public_url_prefix())
         results = export.write(view)
         lease.check()
-        for result in results:
+        # the main file's last: its record alone says whether the export is fresh
+        for result in reversed(results):
             written = Written(result.digest, result.bytes, result.rows, source, began, result.path)
             self.parts.records.put(result.key, written)
             if result.key != export.target:
