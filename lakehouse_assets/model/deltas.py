@@ -17,8 +17,9 @@ class Difference(BaseModel):
     """
     One file of changes that is kept.
 
-    It leads from the version `previous` to `version`, both times of exports as `layout.stamp` writes them, between which
-    nothing else changed; what another program left has no `previous`. `checksum` (SHA-256) and `size` are those of the file as stored.
+    It leads from the version `previous` to `version`, both times of exports as `layout.stamp` writes them, between
+    which nothing else changed; what another program left has no `previous`. `checksum` (SHA-256) and `size` are those
+    of the file as stored.
     """
 
     version: str
