@@ -90,6 +90,7 @@ LAKE_REGISTRY = f"{LAKE_PRIVATE}/registry"
 LAKE_COLLECTIONS = f"{LAKE_PRIVATE}/collections"
 LAKE_CHECKPOINTS = f"{LAKE_PRIVATE}/checkpoints"
 LAKE_GC = f"{LAKE_PRIVATE}/gc"
+LAKE_PROBES = f"{LAKE_PRIVATE}/probes"
 
 _STAMP = "%Y%m%dT%H%M%S%fZ"
 _STAMP_OF_DOCS = "%Y-%m-%dT%H:%M:%S"
@@ -180,6 +181,16 @@ def quarantined_blob(checksum: str) -> str:
 def crawl_report(run_id: str) -> str:
     """What a crawl saw, stored, knew already and failed at."""
     return f"{CRAWL_REPORTS}/{run_id}.json"
+
+
+def crawl_catalogue(name: str) -> str:
+    """What was seen at a source of a crawl, as parquet."""
+    return f"{CRAWL_REPORTS}/seen/{name}.parquet"
+
+
+def probe(name: str) -> str:
+    """A file of the lake that is only made to see how its store goes about it."""
+    return f"{LAKE_PROBES}/{name}"
 
 
 def diff(target: str, at: datetime) -> str:

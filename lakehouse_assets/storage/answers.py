@@ -20,6 +20,10 @@ _ADVICE: tuple[tuple[frozenset[str], str], ...] = (
         frozenset({"AccessDenied", "AllAccessDisabled", "MethodNotAllowed"}),
         "let these credentials read, write, delete and list in this bucket, or take others",
     ),
+    (
+        frozenset({"NotImplemented", "501"}),
+        "take a store, or a version of it, that knows If-None-Match and If-Match when a file is put",
+    ),
     # the answer to a HEAD has no words
     (
         frozenset({"403", "403 Forbidden"}),

@@ -41,6 +41,9 @@ class Files(Protocol):
     def create(self, key: str, data: bytes) -> bool:
         """Put a file in place unless there is one."""
 
+    def prove_conditions(self, key: str) -> None:
+        """StorageError when creating and swapping cannot be relied on; tried with this key."""
+
     def swap(self, key: str, old: bytes, new: bytes) -> bool:
         """Replace a file if it still holds the old bytes."""
 

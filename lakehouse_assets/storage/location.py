@@ -122,6 +122,15 @@ class Location:
         with self._found(key):
             return self._files.create(key, data)
 
+    def prove_conditions(self, key: str) -> None:
+        """
+        Do nothing where `create` and `swap` can be relied on; StorageError where the store overwrites all the same.
+
+        An object store is tried, with a file of this name, which is removed again.
+        """
+        with self._found(key):
+            self._files.prove_conditions(key)
+
     def swap(self, key: str, old: bytes, new: bytes) -> bool:
         """Replace a file if it still holds the old bytes; False when it does not."""
         with self._found(key):

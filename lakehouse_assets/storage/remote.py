@@ -28,6 +28,8 @@ _PART = 16 << 20
 _MOST_DELETES = 1000
 # s3fs tries again on top of boto's own tries, to finish an answer that was cut off
 _ROUNDS = 2
+# of no file that we write
+_NO_ETAG = f'"{"0" * 32}"'
 _memory_guard = threading.Lock()
 
 
@@ -152,6 +154,30 @@ class RemoteFiles:
                 raise
             return True
 
+    def prove_conditions(self, key: str) -> None:
+        """StorageError when the store puts a file in place although the condition of that is not met."""
+        if self._protocol != "s3":
+            return
+        try:
+            ignored = self._ignored_condition(key)
+        finally:
+            self.delete(key)
+        if ignored:
+            msg = (
+                f"{self.url('')} cannot hold a lake: this store overwrites files in spite of {ignored}, so that two "
+                "writers at once would destroy each other's work; update the store, or take one that keeps to "
+                "If-None-Match and If-Match when a file is put, as AWS S3 does"
+            )
+            raise StorageError(msg)
+
+    def _ignored_condition(self, key: str) -> str | None:
+        self.create(key, b"first")
+        if self.create(key, b"second"):
+            return "If-None-Match"
+        if self._put_if(key, b"third", _NO_ETAG) or not self.swap(key, b"first", b"fourth"):
+            return "If-Match"
+        return None
+
     def swap(self, key: str, old: bytes, new: bytes) -> bool:
         """Replace a file if it still holds the old bytes."""
         if self._protocol == "s3":
@@ -167,14 +193,18 @@ class RemoteFiles:
         with self._named(key):
             try:
                 # the tag first: bytes read later can only be newer, and then the condition fails
-                etag = self._fs.info(self.path(key)).get("ETag")
-                if self._cat(key) != old:
-                    return False
-                self._fs.pipe_file(self.path(key), new, IfMatch=etag)
+                etag = str(self._fs.info(self.path(key)).get("ETag"))
+                return self._cat(key) == old and self._put_if(key, new, etag)
             except FileNotFoundError as exc:
                 if code_of(exc) == "NoSuchBucket":
                     raise
                 return False
+
+    def _put_if(self, key: str, data: bytes, etag: str) -> bool:
+        """Replace a file if it still has this tag."""
+        with self._named(key):
+            try:
+                self._fs.pipe_file(self.path(key), data, IfMatch=etag)
             except OSError as exc:
                 if is_refused(exc):
                     return False

@@ -4,7 +4,7 @@ An S3 API of moto in a process of its own, which can be told to fail: `server.py
 Rules are put to `/_rules` as JSON: a list of objects, each of which says which requests it means (`bucket`, `methods`,
 `contains`: a part of path and query), how many of them to let pass (`after`), for how many it holds (`times`), and
 what becomes of them: an error (`status`, `code`), `hang` for so many seconds, `lose` the answer after doing what was
-asked, or `die`, the whole server at once.
+asked, `ignore` a header, or `die`, the whole server at once.
 """
 
 import json
@@ -47,6 +47,9 @@ class FaultyS3:
         rule = self._rule(environ)
         if rule is not None and rule.get("die"):
             os._exit(1)
+        if rule is not None and "ignore" in rule:
+            environ.pop(f"HTTP_{rule['ignore'].upper().replace('-', '_')}", None)
+            rule = None
         if rule is not None and "hang" in rule:
             time.sleep(rule["hang"])
         if rule is not None and not rule.get("lose"):

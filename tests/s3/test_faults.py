@@ -221,3 +221,30 @@ def test_a_server_that_dies_in_the_middle_is_named(
     kind = Unconfirmed if rule["contains"] == "_delta_log" else StorageError
     with refused(kind, f"s3://{mortal.name}/lake/acme", "see that the store is up"):
         work(dataset, file)
+
+
+@pytest.mark.parametrize("header", ["If-None-Match", "If-Match"])
+def test_a_store_that_ignores_conditions_is_not_given_a_dataset(bucket: Bucket, header: str) -> None:
+    bucket.rule(ignore=header)
+    with refused(
+        StorageError, f"{bucket.uri} cannot hold a lake", f"in spite of {header}", "take one that keeps"
+    ):
+        bucket.lake.create_dataset("acme")
+    assert bucket.keys() == []
+
+
+def test_a_store_that_knows_no_conditions_is_not_given_a_dataset(bucket: Bucket) -> None:
+    bucket.rule(methods=["PUT"], status=501, code="NotImplemented")
+    with refused(StorageError, bucket.uri, "take a store, or a version of it, that knows If-None-Match"):
+        bucket.lake.create_dataset("acme")
+    assert bucket.keys() == []
+
+
+def test_a_store_is_tried_when_a_dataset_is_made_and_nothing_of_that_is_left(bucket: Bucket) -> None:
+    bucket.lake.create_dataset("acme")
+    keys = bucket.keys()
+    assert "lake/acme/config.yml" in keys
+    assert not [key for key in keys if "probe" in key]
+    # who opens what is there need not be allowed to write
+    bucket.rule(methods=["PUT", "POST", "DELETE"], status=403, code="AccessDenied")
+    assert bucket.lake.dataset("acme").config.name == "acme"
