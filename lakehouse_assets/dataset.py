@@ -14,6 +14,7 @@ from lakehouse_assets.errors import InvalidData
 from lakehouse_assets.exports.registry import EXPORTS
 from lakehouse_assets.exports.statements_csv import COLUMNS, HEADER, render_statements
 from lakehouse_assets.exports.statements_parquet import write_parquet
+from lakehouse_assets.model.crawl import HandleExistingMode
 from lakehouse_assets.model.dataset import DatasetConfig
 from lakehouse_assets.model.job import new_run_id
 from lakehouse_assets.model.names import check_dataset_name
@@ -21,6 +22,8 @@ from lakehouse_assets.model.pipeline import PipelineConfig
 from lakehouse_assets.operations import (
     CompactJob,
     CompactOperation,
+    CrawlJob,
+    CrawlOperation,
     DeleteJob,
     DeleteOperation,
     DownloadArchiveJob,
@@ -46,6 +49,7 @@ from lakehouse_assets.operations.queries import Query
 from lakehouse_assets.operations.repositories import Progress, Repositories
 from lakehouse_assets.operations.selections import ALL, Selection, selected_rows
 from lakehouse_assets.operations.status import DatasetStatus, dataset_status
+from lakehouse_assets.state import StateStore
 from lakehouse_assets.statements import schema as s
 from lakehouse_assets.statements.inputs import Source
 from lakehouse_assets.statements.reader import Reader
@@ -140,6 +144,11 @@ class Dataset:
         """What pipeline.yml says now; the defaults without one."""
         data = self.location.read_or_none(layout.PIPELINE)
         return PipelineConfig.load(data or b"", self.location.url(layout.PIPELINE))
+
+    @cached_property
+    def states(self) -> StateStore:
+        """How far jobs got that work on this dataset: bookmarks, by the name of the job."""
+        return self.lake.open_states(self.location / layout.STATE)
 
     @cached_property
     def statements(self) -> StatementStore:
@@ -345,6 +354,40 @@ class Dataset:
         if catalog:
             self.lake.export_catalog()
         return done
+
+    def crawl(
+        self,
+        uri: str | Path | None = None,
+        *,
+        prefix: str | None = None,
+        exclude_prefix: str | None = None,
+        glob: str | None = None,
+        exclude_glob: str | None = None,
+        existing: HandleExistingMode | None = HandleExistingMode.skip_path,
+        make_entities: bool = True,
+        verify: bool = False,
+        retry_failed: str | None = None,
+        progress: Progress | None = None,
+    ) -> CrawlJob:
+        """
+        Archive the files at a path or URL, or at the sources of pipeline.yml, and make entities of them.
+
+        What cannot be read is counted in `errors` and named in the report. With `verify` the archive is only compared
+        with the source; `retry_failed` takes nothing but what failed in the run of that id.
+        """
+        job = CrawlJob.make(
+            dataset=self.name,
+            uri=str(uri) if uri is not None else None,
+            prefix=prefix,
+            exclude_prefix=exclude_prefix,
+            glob=glob,
+            exclude_glob=exclude_glob,
+            existing=existing,
+            make_entities=make_entities,
+            verify=verify,
+            retry_failed=retry_failed,
+        )
+        return CrawlOperation(job, repositories=self.repositories, progress=progress).run()
 
     def download(
         self, target: str | Path, *, force: bool = False, progress: Progress | None = None

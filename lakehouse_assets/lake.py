@@ -18,6 +18,7 @@ from lakehouse_assets.operations.findings import CheckResult
 from lakehouse_assets.operations.freshness import Freshness
 from lakehouse_assets.operations.repositories import Progress
 from lakehouse_assets.settings import Settings, get_settings
+from lakehouse_assets.state import StateStore
 from lakehouse_assets.storage.location import Location
 
 
@@ -48,6 +49,16 @@ class Lake:
     def uri(self) -> str:
         """Where the lake lies."""
         return self.location.uri
+
+    @property
+    def states(self) -> StateStore:
+        """How far jobs got that work on the lake as a whole: bookmarks, by the name of the job."""
+        return self.open_states(self.location / layout.LAKE_STATE)
+
+    def open_states(self, location: Location) -> StateStore:
+        """The states in a folder, with the patience of the settings."""
+        settings = self.settings
+        return StateStore(location, lock_timeout=settings.lock_timeout, lease_seconds=settings.lease_seconds)
 
     def datasets(self) -> list[str]:
         """The names of all datasets: the folders that have a config.yml."""
