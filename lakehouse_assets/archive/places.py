@@ -106,7 +106,8 @@ class Places:
             if mark not in self._shared:
                 return path
             # the same content at the same path is there only once
-            if self._first.setdefault(mark, (path, file.checksum)) == (path, file.checksum):
+            what = (file.path, file.checksum)
+            if self._first.setdefault(mark, what) == what:
                 return path
         return self._unique(file, path)
 

@@ -11,12 +11,10 @@ from lakehouse_assets import layout
 from lakehouse_assets.archive.delivery import Delivered, Delivery
 from lakehouse_assets.archive.places import Places, Wanted
 from lakehouse_assets.errors import InvalidData, StorageError
-from lakehouse_assets.exports.registry import EXPORTS
 from lakehouse_assets.model.job import DatasetJob
 from lakehouse_assets.model.times import now_utc
 from lakehouse_assets.operations.base import DatasetJobOperation
 from lakehouse_assets.operations.exports import ExportDocumentsJob, ExportDocumentsOperation
-from lakehouse_assets.operations.freshness import freshness_of
 from lakehouse_assets.storage.jobs import JobRun
 from lakehouse_assets.storage.location import Location
 from lakehouse_assets.storage.parallel import in_parallel
@@ -73,15 +71,23 @@ class DownloadArchiveOperation(DatasetJobOperation[DownloadArchiveJob]):
     target = layout.TAG_DOWNLOAD
     dependencies = (layout.DOCUMENTS,)
 
+    _total = 0
+
+    def run(self, force: bool = False, *args: object, **kwargs: object) -> DownloadArchiveJob:
+        """Make the list of documents if it is stale, then download what it lists."""
+        # first of all: a target is only newer than what was there before it began
+        documents = ExportDocumentsJob.make(dataset=self.job.dataset)
+        export = ExportDocumentsOperation(documents, repositories=self.parts, progress=self.progress)
+        self._total = export.run(force=force).rows
+        return super().run(force, *args, **kwargs)
+
     def is_fresh(self) -> bool:
         """Whether nothing changed since the last download to this target, and each of its files is still there."""
         last = self.jobs.latest(DownloadArchiveJob)
         if last is None or last.exc or last.errors or Location(last.target) != Location(self.job.target):
             return False
-        if not super().is_fresh() or not freshness_of(EXPORTS["documents"], self.parts).fresh:
-            return False
         target = self._target()
-        return all(in_parallel(target.exists, (place for _, place in self._wanted())))
+        return super().is_fresh() and all(in_parallel(target.exists, (place for _, place in self._wanted())))
 
     def skip(self) -> None:
         """Note in the job what is there."""
@@ -93,9 +99,6 @@ class DownloadArchiveOperation(DatasetJobOperation[DownloadArchiveJob]):
         """Download what is not there; what fails is counted and named, and the rest goes on."""
         job, began = run.job, now_utc()
         target = self._target()
-        documents = ExportDocumentsJob.make(dataset=job.dataset)
-        export = ExportDocumentsOperation(documents, repositories=self.parts, progress=self.progress)
-        total = export.run(force=bool(kwargs.get("force"))).rows
         delivery = Delivery(self.archive, target)
 
         def bring(wanted: tuple[Wanted, str]) -> tuple[Wanted, str, Delivered]:
@@ -110,8 +113,8 @@ class DownloadArchiveOperation(DatasetJobOperation[DownloadArchiveJob]):
                 msg = f"{refused} files in a row could not be written to {target.uri}: {delivered.reason}"
                 raise StorageError(msg)
             finished = job.done + job.skipped + job.errors
-            run.progress(pending=total - finished)
-            self.report(finished, total - finished, "files")
+            run.progress(pending=self._total - finished)
+            self.report(finished, self._total - finished, "files")
         job.seconds = (now_utc() - began).total_seconds()
         log.info(
             "%s: downloaded %s files, %s bytes, to %s in %.1f s; %s were there, %s failed",
