@@ -1,7 +1,10 @@
 """Operations: what can be done with a dataset, with their jobs and the decision whether there is anything to do."""
 
+from lakehouse_assets.model.crawl import HandleExistingMode
 from lakehouse_assets.operations.base import DatasetJobOperation
 from lakehouse_assets.operations.compactions import CompactJob, CompactOperation
+from lakehouse_assets.operations.crawling.job import CrawlJob
+from lakehouse_assets.operations.crawls import CrawlOperation
 from lakehouse_assets.operations.deletes import DeleteJob, DeleteOperation
 from lakehouse_assets.operations.download import DownloadArchiveJob, DownloadArchiveOperation
 from lakehouse_assets.operations.exports import (
@@ -19,6 +22,7 @@ from lakehouse_assets.operations.exports import (
 )
 from lakehouse_assets.operations.factories import (
     compact,
+    crawl,
     download_archive,
     export_documents,
     export_entities,
@@ -37,6 +41,8 @@ from lakehouse_assets.operations.vacuums import VacuumJob, VacuumOperation
 __all__ = [
     "CompactJob",
     "CompactOperation",
+    "CrawlJob",
+    "CrawlOperation",
     "DatasetJobOperation",
     "DeleteJob",
     "DeleteOperation",
@@ -53,6 +59,7 @@ __all__ = [
     "ExportStatementsOperation",
     "ExportStatisticsJob",
     "ExportStatisticsOperation",
+    "HandleExistingMode",
     "ImportJob",
     "ImportOperation",
     "MakeJob",
@@ -62,6 +69,7 @@ __all__ = [
     "VacuumJob",
     "VacuumOperation",
     "compact",
+    "crawl",
     "download_archive",
     "export_documents",
     "export_entities",

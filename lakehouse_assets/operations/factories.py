@@ -3,7 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lakehouse_assets.model.crawl import HandleExistingMode
 from lakehouse_assets.operations.compactions import CompactJob, CompactOperation
+from lakehouse_assets.operations.crawling.job import CrawlJob
+from lakehouse_assets.operations.crawls import CrawlOperation
 from lakehouse_assets.operations.download import DownloadArchiveJob, DownloadArchiveOperation
 from lakehouse_assets.operations.exports import (
     ExportDocumentsJob,
@@ -93,6 +96,30 @@ def vacuum(dataset: "Dataset", retention_hours: int = 0, force: bool = False) ->
     """Delete the data files of the statements that no version needs any more."""
     job = VacuumJob.make(dataset=dataset.name, retention_hours=retention_hours)
     return VacuumOperation.from_job(job, dataset).run(force=force)
+
+
+def crawl(
+    dataset: "Dataset",
+    uri: str | Path | None = None,
+    prefix: str | None = None,
+    exclude_prefix: str | None = None,
+    glob: str | None = None,
+    exclude_glob: str | None = None,
+    existing: HandleExistingMode | None = HandleExistingMode.skip_path,
+    make_entities: bool = False,
+) -> CrawlJob:
+    """Archive the files at a path or URL, or at the sources of pipeline.yml."""
+    job = CrawlJob.make(
+        dataset=dataset.name,
+        uri=str(uri) if uri is not None else None,
+        prefix=prefix,
+        exclude_prefix=exclude_prefix,
+        glob=glob,
+        exclude_glob=exclude_glob,
+        existing=existing,
+        make_entities=make_entities,
+    )
+    return CrawlOperation.from_job(job, dataset).run()
 
 
 def download_archive(dataset: "Dataset", target: str | Path, force: bool = False) -> DownloadArchiveJob:

@@ -1,5 +1,6 @@
 """What a source of files is: it lists them, tells in which state each is, and opens them."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -90,7 +91,8 @@ class OpenFile:
 
     `file` has the state as it was when the file was opened, `created` (nanoseconds since 1970, UTC) and
     `content_type` what the source tells beyond it. `has_changed` tells, after reading, whether what was read may be
-    no content that the file ever had.
+    no content that the file ever had. A file that changed a moment ago is not settled: it may change again without
+    a trace, as clocks are coarse.
     """
 
     file: SourceFile
@@ -98,6 +100,7 @@ class OpenFile:
     created: int | None = None
     content_type: str | None = None
     has_changed: Callable[[], bool] = never
+    is_settled: bool = True
 
 
 class FileSource(Protocol):
@@ -148,6 +151,11 @@ def shown(path: str) -> str:
         'caf\\xe9.txt'
     """
     return path if path.isascii() else path.encode(errors="surrogateescape").decode(errors="backslashreplace")
+
+
+def is_settled(changed: int | None, *, tick: float) -> bool:
+    """Whether the last change is longer ago than a tick of the clock (seconds) that stamps changes."""
+    return changed is None or time.time_ns() - changed > tick * _BILLION
 
 
 def reason_of(exc: BaseException) -> str:

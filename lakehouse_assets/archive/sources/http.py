@@ -17,6 +17,7 @@ from lakehouse_assets.archive.sources.base import (
     SourceFile,
     Unreadable,
     file_at,
+    is_settled,
     nanoseconds,
     never,
     shown,
@@ -40,6 +41,8 @@ _LARGEST_PAGE = 256 << 20
 # what was read faster than that was hardly replaced meanwhile, and need not be asked about again
 _SOON = 1.0
 _AHEAD = 1 << 20
+# a time of last change is told in whole seconds
+_TICK = 2.0
 # a server that follows links may have folders in themselves, without end
 _DEEPEST = 100
 _RING = 4
@@ -152,7 +155,11 @@ class HttpSource:
                 return _Body(again)
 
             stream = ResumingStream(
-                _Body(answer), name=self.uri, reopen=reopen if validator else None, breaks=_breaks()
+                _Body(answer),
+                name=masked(url),
+                reopen=reopen if validator else None,
+                breaks=_breaks(),
+                told=lambda exc: _trouble(url, exc),
             )
             asked_at = time.monotonic()
 
@@ -160,9 +167,10 @@ class HttpSource:
                 return time.monotonic() - asked_at > _SOON and self.look(file).state != now.state
 
             said = answer.headers.get("Content-Type", "").partition(";")[0].strip()
-            with io.BufferedReader(stream, _AHEAD) as buffered, _told(url):
+            with io.BufferedReader(stream, _AHEAD) as buffered:
                 known = has_changed if now.is_known else never
-                yield OpenFile(now, cast(BinaryIO, buffered), None, said or None, known)
+                settled = now.tag is not None or is_settled(now.changed, tick=_TICK)
+                yield OpenFile(now, cast(BinaryIO, buffered), None, said or None, known, settled)
 
     @contextmanager
     def _asked(self, method: str, url: str) -> Iterator["Response"]:
@@ -251,7 +259,7 @@ def _validator(answer: "Response") -> str | None:
     return answer.headers.get("Last-Modified")
 
 
-def _breaks() -> tuple[type[BaseException], ...]:
+def _breaks() -> tuple[type[Exception], ...]:
     from urllib3.exceptions import HTTPError
 
     return (HTTPError, OSError)
@@ -259,18 +267,25 @@ def _breaks() -> tuple[type[BaseException], ...]:
 
 @contextmanager
 def _told(url: str) -> Iterator[None]:
-    """Turn what the client raises into our error, with the address and not the password in it."""
+    """Turn what the client raises into our error."""
     from requests import RequestException
-    from urllib3.exceptions import HTTPError, IncompleteRead, ReadTimeoutError
+    from urllib3.exceptions import HTTPError
 
     try:
         yield
     except (RequestException, HTTPError) as exc:
-        chain = (exc, exc.__cause__, exc.__context__, *exc.args)
-        if any(isinstance(one, ReadTimeoutError) or "Read timed out" in str(one) for one in chain):
-            reason = "nothing came for too long (LAKEHOUSE_CRAWL_STALL_SECONDS)"
-        elif any(isinstance(one, IncompleteRead) for one in chain):
-            reason = "the connection broke before the end"
-        else:
-            reason = f"the server cannot be reached: {type(exc).__name__}"
-        raise StorageError(f"{masked(url)}: {reason}; try again later") from exc
+        raise _trouble(url, exc) from exc
+
+
+def _trouble(url: str, exc: Exception) -> StorageError:
+    """What is the matter with a connection, with the address and not the password in it."""
+    from urllib3.exceptions import IncompleteRead, ReadTimeoutError
+
+    chain = (exc, exc.__cause__, exc.__context__, *exc.args)
+    if any(isinstance(one, ReadTimeoutError) or "Read timed out" in str(one) for one in chain):
+        reason = "nothing came for too long (LAKEHOUSE_CRAWL_STALL_SECONDS)"
+    elif any(isinstance(one, IncompleteRead) for one in chain):
+        reason = "the connection broke before the end"
+    else:
+        reason = f"the server cannot be reached ({type(exc).__name__})"
+    return StorageError(f"{masked(url)}: {reason}; try again later")

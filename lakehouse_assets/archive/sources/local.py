@@ -17,11 +17,14 @@ from lakehouse_assets.archive.sources.base import (
     OpenFile,
     SourceFile,
     Unreadable,
+    is_settled,
     reason_of,
     shown,
 )
 from lakehouse_assets.errors import InvalidData, NotFound, StorageError
 
+# kernels stamp changes by a clock that ticks some hundred times a second
+_TICK = 0.1
 _KINDS = (
     (stat.S_ISFIFO, "a pipe"),
     (stat.S_ISSOCK, "a socket"),
@@ -136,7 +139,8 @@ class LocalSource:
                 after = os.fstat(descriptor)
                 return (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns)
 
-            yield OpenFile(now, cast(BinaryIO, stream), before.st_ctime_ns, None, has_changed)
+            settled = is_settled(before.st_ctime_ns, tick=_TICK)
+            yield OpenFile(now, cast(BinaryIO, stream), before.st_ctime_ns, None, has_changed, settled)
 
 
 def _file(path: str, state: os.stat_result, place: str) -> SourceFile:

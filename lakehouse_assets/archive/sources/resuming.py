@@ -5,6 +5,8 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from lakehouse_assets.errors import LakehouseError
+
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
@@ -28,7 +30,7 @@ class ResumingStream(io.RawIOBase):
     A file that is asked for again from where its connection broke, as long as that leads on.
 
     `reopen` gives the file from an offset; it must refuse when the file is another one by now. Without it, a break is
-    the end. What `breaks` says is a break is any error of the connection, also that nothing came for too long.
+    the end, and `told` says so. `breaks` are the errors of a connection, also that nothing came for too long.
     """
 
     def __init__(
@@ -37,12 +39,14 @@ class ResumingStream(io.RawIOBase):
         *,
         name: str,
         reopen: Callable[[int], Body] | None,
-        breaks: tuple[type[BaseException], ...],
+        breaks: tuple[type[Exception], ...],
+        told: Callable[[Exception], LakehouseError],
     ) -> None:
         self._body = body
         self._name = name
         self._reopen = reopen
         self._breaks = breaks
+        self._told = told
         self._offset = 0
         self._failures = 0
 
@@ -65,10 +69,10 @@ class ResumingStream(io.RawIOBase):
         self._offset += len(data)
         return len(data)
 
-    def _resume(self, exc: BaseException) -> None:
+    def _resume(self, exc: Exception) -> None:
         self._failures += 1
         if self._reopen is None or self._failures >= _TRIES:
-            raise exc
+            raise self._told(exc) from exc
         log.info("%s broke off after %s bytes (%s), going on from there", self._name, self._offset, exc)
         self._body.close()
         self._body = self._reopen(self._offset)

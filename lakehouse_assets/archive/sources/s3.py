@@ -107,19 +107,16 @@ class S3Source:
         """The version of the object that was listed, and no other."""
         name = cast(str, file.place)
         answer = self._get(name, file.tag, 0)
-        breaks = _breaks()
         body = ResumingStream(
             _Body(self._fs, answer["Body"]),
             name=f"s3://{self._bucket}/{name}",
             reopen=lambda offset: _Body(self._fs, self._get(name, file.tag, offset)["Body"]),
-            breaks=breaks,
+            breaks=_breaks(),
+            told=lambda exc: self._refused(name, exc),
         )
         said = answer.get("ContentType")
         with io.BufferedReader(body, _AHEAD) as stream:
-            try:
-                yield OpenFile(file, cast(BinaryIO, stream), None, _said(said))
-            except breaks as exc:
-                raise self._refused(name, exc) from exc
+            yield OpenFile(file, cast(BinaryIO, stream), None, _said(said))
 
     def _get(self, name: str, tag: str | None, offset: int) -> Mapping[str, object]:
         wanted = {"Range": f"bytes={offset}-"} if offset else {}
@@ -177,7 +174,7 @@ def _said(content_type: object) -> str | None:
     return content_type if isinstance(content_type, str) and content_type not in unknown else None
 
 
-def _breaks() -> tuple[type[BaseException], ...]:
+def _breaks() -> tuple[type[Exception], ...]:
     """What is raised when a connection breaks, or nothing comes for too long."""
     import aiohttp
     from botocore.exceptions import HTTPClientError, IncompleteReadError, ReadTimeoutError

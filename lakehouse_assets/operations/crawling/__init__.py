@@ -1,0 +1,1 @@
+"""The parts of a crawl: reading files, making entities of them, remembering what was seen, and the report."""

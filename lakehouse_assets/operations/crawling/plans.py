@@ -1,0 +1,84 @@
+"""What a job means to crawl: which sources, how, and which of their files."""
+
+from typing import NamedTuple
+
+from lakehouse_assets import layout
+from lakehouse_assets.archive.sources.base import FileSource
+from lakehouse_assets.archive.sources.choose import source_at
+from lakehouse_assets.archive.sources.filters import Chosen, Filters
+from lakehouse_assets.archive.sources.http import masked
+from lakehouse_assets.errors import InvalidData
+from lakehouse_assets.model.crawl import HandleExistingMode
+from lakehouse_assets.model.documents import validate
+from lakehouse_assets.model.pipeline import CrawlSource, PipelineConfig
+from lakehouse_assets.operations.crawling.job import CrawlJob
+from lakehouse_assets.operations.crawling.report import read_report
+from lakehouse_assets.operations.repositories import Repositories
+
+
+class Plan(NamedTuple):
+    """A source to crawl, and of a repeated crawl which of its files."""
+
+    config: CrawlSource
+    chosen: Chosen | None = None
+
+    @property
+    def name(self) -> str:
+        """The address without a password."""
+        return masked(self.config.uri)
+
+    @property
+    def filters(self) -> Filters:
+        """Which files are wanted."""
+        config = self.config
+        return Filters(config.prefix, config.exclude_prefix, config.glob, config.exclude_glob)
+
+    def source(self, parts: Repositories) -> FileSource:
+        """The source itself; the lake is no part of it."""
+        folder = parts.location.path
+        return source_at(
+            self.config.uri,
+            settings=parts.settings,
+            options=parts.location.storage_options,
+            avoid=[folder, folder.parent] if folder is not None else [],
+        )
+
+
+def plans_of(job: CrawlJob, parts: Repositories) -> list[Plan]:
+    """What a job means; InvalidData when that is nothing, NotFound when it repeats a run that never was."""
+    if job.retry_failed is not None:
+        return _failed_before(job, job.retry_failed, parts)
+    if job.uri is not None:
+        return [Plan(_config(job, job.uri))]
+    sources = _pipeline(parts).crawl
+    if not sources:
+        place = parts.location.url(layout.PIPELINE)
+        msg = f"{job.dataset} has no sources to crawl: name one, or list some under `crawl:` in {place}"
+        raise InvalidData(msg)
+    return [Plan(source) for source in sources]
+
+
+def _config(job: CrawlJob, uri: str) -> CrawlSource:
+    asked = job.model_dump(include={"prefix", "exclude_prefix", "glob", "exclude_glob", "make_entities"})
+    existing = job.existing or HandleExistingMode.overwrite
+    return validate(CrawlSource, {"uri": uri, "existing": existing, **asked}, "the source to crawl")
+
+
+def _pipeline(parts: Repositories) -> PipelineConfig:
+    data = parts.location.read_or_none(layout.PIPELINE)
+    return PipelineConfig.load(data or b"", parts.location.url(layout.PIPELINE))
+
+
+def _failed_before(job: CrawlJob, run_id: str, parts: Repositories) -> list[Plan]:
+    """What failed in an earlier run, of each of its sources."""
+    # a report holds no password: an address that has one is given again, or stands in pipeline.yml
+    given = [job.uri] if job.uri else [source.uri for source in _pipeline(parts).crawl]
+    addresses = {masked(uri): uri for uri in given}
+    plans = []
+    for source, failed in read_report(parts.location, run_id).failures():
+        config = _config(job, addresses.get(source.uri, source.uri))
+        files = [entry.path for entry in failed if not entry.folder]
+        folders = [entry.path for entry in failed if entry.folder]
+        filters = source.model_dump(exclude={"uri"})
+        plans.append(Plan(config.model_copy(update=filters), Chosen(files, folders)))
+    return plans
