@@ -210,7 +210,10 @@ class Dataset:
         progress: Progress | None = None,
     ) -> ImportJob:
         """
-        Import entities (JSON lines) and statements (CSV, parquet) from files (`-` is stdin), in one commit.
+        Import entities (JSON lines) and statements (CSV, parquet) from files, in one commit.
+
+        A file is a path, an object (`s3://bucket/file`, with the lake's credentials or those of the environment), or
+        `-` for stdin.
 
         Values are cleaned unless the files are `trusted`. Bad lines are kept in the quarantine and counted in
         `errors`; with `strict` the first one ends the import, and nothing is written. With `replace`, what the origins
@@ -363,30 +366,31 @@ class Dataset:
         exclude_prefix: str | None = None,
         glob: str | None = None,
         exclude_glob: str | None = None,
-        existing: HandleExistingMode | None = HandleExistingMode.skip_path,
-        make_entities: bool = True,
+        existing: HandleExistingMode | None = None,
+        make_entities: bool | None = None,
         verify: bool = False,
         retry_failed: str | None = None,
         progress: Progress | None = None,
     ) -> CrawlJob:
         """
-        Archive the files at a path or URL, or at the sources of pipeline.yml, and make entities of them.
+        Archive the files at a path or URL, and make entities of them; without one, at the sources of pipeline.yml.
 
-        What cannot be read is counted in `errors` and named in the report. With `verify` the archive is only compared
-        with the source; `retry_failed` takes nothing but what failed in the run of that id.
+        What is given goes before what pipeline.yml says. What cannot be read is counted in `errors` and named in the
+        report. With `verify` the archive is only compared with the source; `retry_failed` takes nothing but what failed
+        in the run of that id.
         """
-        job = CrawlJob.make(
-            dataset=self.name,
-            uri=str(uri) if uri is not None else None,
-            prefix=prefix,
-            exclude_prefix=exclude_prefix,
-            glob=glob,
-            exclude_glob=exclude_glob,
-            existing=existing,
-            make_entities=make_entities,
-            verify=verify,
-            retry_failed=retry_failed,
-        )
+        asked = {
+            "uri": str(uri) if uri is not None else None,
+            "prefix": prefix,
+            "exclude_prefix": exclude_prefix,
+            "glob": glob,
+            "exclude_glob": exclude_glob,
+            "existing": existing,
+            "make_entities": True if make_entities is None and uri is not None else make_entities,
+            "retry_failed": retry_failed,
+        }
+        given = {name: value for name, value in asked.items() if value is not None}
+        job = CrawlJob.make(dataset=self.name, verify=verify, **given)
         return CrawlOperation(job, repositories=self.repositories, progress=progress).run()
 
     def download(

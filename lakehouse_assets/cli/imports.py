@@ -30,7 +30,7 @@ def import_files(
         typer.Argument(
             metavar="FILE",
             help="FollowTheMoney entities as JSON lines, statements as .csv or .parquet; "
-            "also .gz, .zst and .bz2; - for stdin.",
+            "also .gz, .zst and .bz2; a path, s3://bucket/file, or - for stdin.",
             show_default=False,
         ),
     ],

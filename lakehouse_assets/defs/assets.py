@@ -28,7 +28,7 @@ class ImportConfig(dg.Config):
     files: list[str] = Field(
         default=[],
         description="Files of FollowTheMoney entities, one JSON object per line, or of statements as .csv or "
-        ".parquet; .gz, .zst and .bz2, too.",
+        ".parquet; .gz, .zst and .bz2, too. Paths or s3://bucket/file.",
     )
     origin: str = Field(default="bulk", description="Who says so; a line's own origin wins over it.")
     mode: Literal["safe", "trusted"] = Field(

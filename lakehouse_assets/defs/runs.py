@@ -70,8 +70,12 @@ def run_checks(lake: Lake, instance: dg.DagsterInstance) -> Made:
 
 def _config(files: Sequence[str | Path], *, force: bool) -> dict[str, object]:
     ops: dict[str, object] = {_NAMING.op(artifact.asset): {"config": {"force": force}} for artifact in FILES}
-    ops[_NAMING.op(STATEMENTS)] = {"config": {"files": [str(Path(file).resolve()) for file in files]}}
+    ops[_NAMING.op(STATEMENTS)] = {"config": {"files": [_absolute(file) for file in files]}}
     return {"ops": ops, "loggers": _QUIET}
+
+
+def _absolute(file: str | Path) -> str:
+    return str(file) if "://" in str(file) else str(Path(file).resolve())
 
 
 def _made(name: str | None, result: dg.ExecuteInProcessResult) -> Made:

@@ -65,7 +65,10 @@ class ImportOperation(DatasetJobOperation[ImportJob]):
         """Read, check, stage and commit; InvalidData for a bad line when the job is strict."""
         job = run.job
         check_origin(job.origin)
-        sources = self.sources if self.sources is not None else [file_source(name) for name in job.files]
+        options = self.parts.location.storage_options
+        sources = (
+            self.sources if self.sources is not None else [file_source(name, options) for name in job.files]
+        )
         with Quarantine(self, run) as quarantine:
             imported = self.parts.store.import_lines(
                 sources,

@@ -3,14 +3,15 @@
 import csv
 import itertools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 
-from lakehouse_assets.errors import InvalidData, NotFound, StorageError
+from lakehouse_assets.errors import InvalidData, LakehouseError, NotFound, StorageError
 from lakehouse_assets.storage.compression import damages, decompressed, plain_name
+from lakehouse_assets.storage.location import Location
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,6 +58,14 @@ class Source:
     path: Path | None = None
 
 
+class Measured(Protocol):
+    """Something whose size may be known."""
+
+    @property
+    def size(self) -> int | None:
+        """Its bytes, None when nobody knows."""
+
+
 @dataclass
 class Meter:
     """How much was read: bytes after decompression, and bytes of the files themselves, of `size` if that is known."""
@@ -66,20 +75,27 @@ class Meter:
     taken: int = 0
 
     @classmethod
-    def of(cls, sources: "Sequence[Source]") -> "Meter":
+    def of(cls, sources: "Sequence[Measured]") -> "Meter":
         """A meter for some inputs; their size is known when that of each is."""
         sizes = [source.size for source in sources]
         return cls(None if None in sizes else sum(size or 0 for size in sizes))
 
 
-def file_source(name: str | Path) -> Source:
-    """A file, or stdin for `-`; NotFound or InvalidData when it is missing, a folder or of a kind that is not read."""
+def file_source(name: str | Path, storage_options: Mapping[str, str] | None = None) -> Source:
+    """
+    A file, an object of a bucket, or stdin for `-`.
+
+    Credentials are those of the environment, unless `storage_options` has some. NotFound or InvalidData when it is
+    missing, a folder or of a kind that is not read.
+    """
     if str(name) == STDIN:
         return Source("stdin", lambda: cast(BinaryIO, sys.stdin.buffer), format=None)
     suffix = Path(plain_name(str(name).lower())).suffix
     if suffix in _REFUSED:
         msg = f"{name} is not read: import takes entities as JSON lines, and statements as CSV or parquet"
         raise InvalidData(msg)
+    if "://" in str(name):
+        return _remote_source(str(name), _BY_SUFFIX.get(suffix), storage_options)
     path = Path(name)
     if path.is_dir():
         msg = f"{path} is a folder; name the files in it"
@@ -89,6 +105,19 @@ def file_source(name: str | Path) -> Source:
         raise NotFound(msg)
     size = path.stat().st_size if path.is_file() else None
     return Source(str(path), lambda: open(path, "rb"), _BY_SUFFIX.get(suffix), size, path)
+
+
+def _remote_source(uri: str, format: Format | None, storage_options: Mapping[str, str] | None) -> Source:
+    if uri.startswith(("http://", "https://")):
+        msg = f"{uri} is not read: import takes local files and s3://bucket/file; pipe it in, with - as the file"
+        raise InvalidData(msg)
+    folder, _, key = uri.rpartition("/")
+    place = Location(folder, storage_options)
+    size = place.size(key)
+    if size is None:
+        msg = f"{uri} does not exist; name a file, not a folder"
+        raise NotFound(msg)
+    return Source(uri, lambda: place.open(key), format, size)
 
 
 def read_chunks(source: Source, meter: Meter) -> Iterator[bytes]:
@@ -102,6 +131,9 @@ def read_chunks(source: Source, meter: Meter) -> Iterator[bytes]:
                 if source.size is not None:
                     meter.taken = before + min(raw.tell(), source.size)
                 yield chunk
+    except LakehouseError:
+        # an object store's trouble is told already
+        raise
     except damages() as exc:
         # what a decompressor raises has no number of the system
         by_system = isinstance(exc, OSError) and exc.errno is not None
