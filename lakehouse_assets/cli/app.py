@@ -20,6 +20,7 @@ from lakehouse_assets.cli import (
     output,
     reads,
     server,
+    state,
     versions,
 )
 from lakehouse_assets.cli.call import Call
@@ -27,7 +28,20 @@ from lakehouse_assets.cli.codes import DONE, FAILED, INTERRUPTED
 from lakehouse_assets.cli.verb import with_shared_options
 from lakehouse_assets.errors import LakehouseError
 
-_VERBS = (datasets, imports, reads, explain, versions, changes, archive, exports, maintenance, health, server)
+_VERBS = (
+    datasets,
+    imports,
+    reads,
+    explain,
+    versions,
+    changes,
+    archive,
+    exports,
+    maintenance,
+    health,
+    state,
+    server,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

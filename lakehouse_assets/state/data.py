@@ -134,6 +134,7 @@ class StateData(MutableMapping[str, Json]):
     def written_as(self, header: Header) -> None:
         """Take note of what a store wrote of it."""
         self._header = header
+        self._interrupted = self._interrupted and header.status == "running"
 
     @property
     def header(self) -> Header:
