@@ -64,7 +64,7 @@ def verify(location: Location, progress: VerifyProgress | None = None) -> Verify
     for seen, verdict in enumerate(_verdicts(location), 1):
         _note(report, verdict)
         if verdict.reason is not None:
-            log.warning("%s: %s", location.url(layout.blob(verdict.checksum)), verdict.reason)
+            log.info("%s: %s", location.url(layout.blob(verdict.checksum)), verdict.reason)
         if verdict.is_corrupted:
             location.move(layout.blob(verdict.checksum), layout.quarantined_blob(verdict.checksum))
             report.quarantined += 1

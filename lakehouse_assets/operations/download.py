@@ -124,7 +124,7 @@ class DownloadArchiveOperation(DatasetJobOperation[DownloadArchiveJob]):
     def _note(self, job: DownloadArchiveJob, file: Wanted, place: str, delivered: Delivered) -> None:
         if delivered.outcome in ("not archived", "refused"):
             job.errors += 1
-            log.warning("%s (%s) was not downloaded: %s", file.path, file.checksum, delivered.reason)
+            log.info("%s (%s) was not downloaded: %s", file.path, file.checksum, delivered.reason)
             if len(job.failed) < MOST_NAMED:
                 failed = Failed(path=file.path, checksum=file.checksum, reason=delivered.reason)
                 job.failed.append(failed)

@@ -275,13 +275,23 @@ def _create(path: str) -> int:
 def _make_folder(path: str) -> None:
     """A folder and those that it lies in; unlike os.makedirs it asks nothing that it need not know."""
     try:
+        _make_one(path)
+    except FileNotFoundError:
+        _make_folder(path.rpartition("/")[0])
+        try:
+            _make_one(path)
+        except FileNotFoundError as exc:
+            # as below /proc
+            msg = f"{path}: no folder can be made there"
+            raise StorageError(msg) from exc
+
+
+def _make_one(path: str) -> None:
+    try:
         os.mkdir(path)
     except FileExistsError:
         if not os.path.isdir(path):
             raise
-    except FileNotFoundError:
-        _make_folder(path.rpartition("/")[0])
-        _make_folder(path)
 
 
 def _write_new(path: str, data: bytes) -> None:

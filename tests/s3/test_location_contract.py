@@ -265,3 +265,26 @@ def test_an_expired_lease_is_taken_over_and_its_holder_notices(lake: Location) -
             with pytest.raises(Conflict, match="was lost"):
                 lost.check()
     assert leases(lake).holders() == []
+
+
+def test_files_are_named_by_folder_and_move_whole(lake: Location) -> None:
+    for key in ("a/ä*[1]", "a/1", "a/b/3", "ab/c"):
+        lake.write(key, key.encode())
+    assert lake.names("a") == ["1", "ä*[1]"]
+    assert lake.names("nowhere") == lake.names("a/1") == []
+    lake.move("a/ä*[1]", "new/d/e?")
+    lake.move("a/1", "a/b/3")
+    assert list(lake.keys()) == ["a/b/3", "ab/c", "new/d/e?"]
+    assert (lake.read("new/d/e?").decode(), lake.read("a/b/3")) == ("a/ä*[1]", b"a/1")
+    with pytest.raises(NotFound, match="a/1 does not exist"):
+        lake.move("a/1", "a/b/3")
+
+
+def test_temp_files_are_not_listed_and_swept_when_they_are_old(lake: Location) -> None:
+    lake.write("archive/.tmp-1", b"half")
+    lake.write("archive/a", b"")
+    assert list(lake.keys()) == ["archive/a"]
+    assert lake.names("archive") == ["a"]
+    assert lake.sweep("archive", older=timedelta(minutes=5)) == []
+    assert lake.sweep("archive", older=timedelta(seconds=-5)) == ["archive/.tmp-1"]
+    assert lake.sweep("archive", older=timedelta(seconds=-5)) == []

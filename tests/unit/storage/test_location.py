@@ -287,3 +287,29 @@ def test_credentials_in_an_address_are_refused_and_not_repeated() -> None:
     with pytest.raises(InvalidData, match="do not belong") as caught:
         Location("s3://me:hush@bucket/lake")
     assert "hush" not in str(caught.value)
+
+
+def test_names_are_those_of_the_files_directly_in_a_folder(lake: Location) -> None:
+    for key in ("a/2", "a/1", "a/b/3", "c"):
+        lake.write(key, b"")
+    lake.write(f"a/{TEMP_PREFIX}0", b"")
+    assert lake.names("a") == ["1", "2"]
+    assert lake.names() == ["c"]
+    assert lake.names("nowhere") == lake.names("c") == []
+
+
+def test_a_file_moves_into_a_new_folder_and_in_place_of_another(lake: Location) -> None:
+    lake.write("a", b"1")
+    lake.move("a", "b/c/d")
+    assert list(lake.keys()) == ["b/c/d"]
+    lake.write("a", b"2")
+    lake.move("a", "b/c/d")
+    assert (lake.read("b/c/d"), lake.exists("a")) == (b"2", False)
+    with pytest.raises(NotFound, match="a does not exist"):
+        lake.move("a", "b/c/d")
+    assert lake.read("b/c/d") == b"2"
+
+
+def test_where_no_folder_can_be_made_that_is_said() -> None:
+    with pytest.raises(StorageError, match="/proc/lake: no folder can be made there"):
+        Location("/proc/lake").write("a/b", b"")
