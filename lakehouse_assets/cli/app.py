@@ -11,6 +11,7 @@ from lakehouse_assets import __version__
 from lakehouse_assets.cli import (
     archive,
     changes,
+    crawl,
     datasets,
     explain,
     exports,
@@ -31,6 +32,7 @@ from lakehouse_assets.errors import LakehouseError
 _VERBS = (
     datasets,
     imports,
+    crawl,
     reads,
     explain,
     versions,

@@ -58,7 +58,7 @@ class LocalSource:
             msg = f"{path} does not exist; name a folder, a file or a URL"
             raise NotFound(msg)
         if any(self._lead.startswith(f"{folder}/") for folder in self._avoid):
-            msg = f"{path} is a part of the dataset itself; crawl a folder outside of it"
+            msg = f"{path} belongs to the lake itself; crawl a folder outside of it"
             raise InvalidData(msg)
 
     def files(self) -> Iterator[Found]:

@@ -1,5 +1,6 @@
 """What a job means to crawl: which sources, how, and which of their files."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from lakehouse_assets import layout
@@ -8,12 +9,13 @@ from lakehouse_assets.archive.sources.choose import source_at
 from lakehouse_assets.archive.sources.filters import Chosen, Filters
 from lakehouse_assets.archive.sources.http import masked
 from lakehouse_assets.errors import InvalidData
-from lakehouse_assets.model.crawl import HandleExistingMode
 from lakehouse_assets.model.documents import validate
 from lakehouse_assets.model.pipeline import CrawlSource, PipelineConfig
 from lakehouse_assets.operations.crawling.job import CrawlJob
 from lakehouse_assets.operations.crawling.report import read_report
 from lakehouse_assets.operations.repositories import Repositories
+
+_ASKED = {"prefix", "exclude_prefix", "glob", "exclude_glob", "existing", "make_entities"}
 
 
 class Plan(NamedTuple):
@@ -55,13 +57,20 @@ def plans_of(job: CrawlJob, parts: Repositories) -> list[Plan]:
         place = parts.location.url(layout.PIPELINE)
         msg = f"{job.dataset} has no sources to crawl: name one, or list some under `crawl:` in {place}"
         raise InvalidData(msg)
-    return [Plan(source) for source in sources]
+    return [Plan(_changed(source, _given(job))) for source in sources]
+
+
+def _given(job: CrawlJob) -> dict[str, object]:
+    """What the job was told, which goes before what is known of a source."""
+    return job.model_dump(include=_ASKED & job.model_fields_set)
 
 
 def _config(job: CrawlJob, uri: str) -> CrawlSource:
-    asked = job.model_dump(include={"prefix", "exclude_prefix", "glob", "exclude_glob", "make_entities"})
-    existing = job.existing or HandleExistingMode.overwrite
-    return validate(CrawlSource, {"uri": uri, "existing": existing, **asked}, "the source to crawl")
+    return validate(CrawlSource, {"uri": uri, **job.model_dump(include=_ASKED)}, "the source to crawl")
+
+
+def _changed(source: CrawlSource, values: Mapping[str, object]) -> CrawlSource:
+    return validate(CrawlSource, {**source.model_dump(), **values}, "the source to crawl")
 
 
 def _pipeline(parts: Repositories) -> PipelineConfig:
@@ -76,9 +85,10 @@ def _failed_before(job: CrawlJob, run_id: str, parts: Repositories) -> list[Plan
     addresses = {masked(uri): uri for uri in given}
     plans = []
     for source, failed in read_report(parts.location, run_id).failures():
-        config = _config(job, addresses.get(source.uri, source.uri))
+        config = _changed(
+            _config(job, addresses.get(source.uri, source.uri)), source.model_dump(exclude={"uri"})
+        )
         files = [entry.path for entry in failed if not entry.folder]
         folders = [entry.path for entry in failed if entry.folder]
-        filters = source.model_dump(exclude={"uri"})
-        plans.append(Plan(config.model_copy(update=filters), Chosen(files, folders)))
+        plans.append(Plan(_changed(config, _given(job)), Chosen(files, folders)))
     return plans

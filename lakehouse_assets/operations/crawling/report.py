@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lakehouse_assets import layout
 from lakehouse_assets.errors import InvalidData, NotFound
+from lakehouse_assets.model.crawl import HandleExistingMode
 from lakehouse_assets.storage.digest import DigestWriter
 from lakehouse_assets.storage.location import Location
 
@@ -121,13 +122,15 @@ class Failed(BaseModel):
 
 
 class ReportedSource(BaseModel):
-    """A source as a report names it: without a password, with the filters that it was crawled with."""
+    """A source as a report names it: without a password, and how it was crawled."""
 
     uri: str
     prefix: str | None = None
     exclude_prefix: str | None = None
     glob: str | None = None
     exclude_glob: str | None = None
+    existing: HandleExistingMode = HandleExistingMode.skip_path
+    make_entities: bool = True
 
 
 class CrawlReport(BaseModel):
