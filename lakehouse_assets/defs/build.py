@@ -16,6 +16,7 @@ from lakehouse_assets.defs.naming import Naming
 from lakehouse_assets.defs.resources import LakeResource
 from lakehouse_assets.defs.schedules import maintenance_schedules, make_schedule
 from lakehouse_assets.defs.sensors import checks_sensor, datasets_sensor
+from lakehouse_assets.defs.states import StateResource
 from lakehouse_assets.settings import get_settings
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def build_definitions(
         'acme_make'
     """
     naming = Naming(tuple(key_prefix))
+    lake = _resource(uri, s3)
     with warnings.catch_warnings():
         # partitioned checks are a preview, observable sources are beta: we know
         warnings.filterwarnings("ignore", category=dg.PreviewWarning)
@@ -55,7 +57,7 @@ def build_definitions(
             jobs=[make, catalog_job(naming), check, *maintenance],
             schedules=[make_schedule(naming, make), *maintenance_schedules(naming, *maintenance)],
             sensors=[datasets_sensor(naming), checks_sensor(naming, check), keep_fresh(naming)],
-            resources={naming.resource: _resource(uri, s3)},
+            resources={naming.resource: lake, naming.name("states"): StateResource(lake=lake)},
             # a process of its own for each step would take seconds to start
             executor=dg.in_process_executor,
         )
