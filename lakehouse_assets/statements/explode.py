@@ -72,6 +72,33 @@ def explode(
     values = _values(entities, words, tally)
     if cleaner is not None:
         values = cleaner.clean(values, entities["id"], tally)
+    return _stated(entities, values, con, stamp, words)
+
+
+def state(
+    entities: "pl.DataFrame",
+    values: "pl.DataFrame",
+    con: "duckdb.DuckDBPyConnection",
+    *,
+    stamp: Stamp,
+    words: Vocabulary,
+    tally: Tally,
+) -> "pl.DataFrame":
+    """The rows of entities whose values stand beside them, clean: `line`, `field`, `value`, `original_value`."""
+    tally.entities += len(entities)
+    return _stated(_stamped(entities, stamp, words), values, con, stamp, words)
+
+
+def _stated(
+    entities: "pl.DataFrame",
+    values: "pl.DataFrame",
+    con: "duckdb.DuckDBPyConnection",
+    stamp: Stamp,
+    words: Vocabulary,
+) -> "pl.DataFrame":
+    """The rows of entities and their values, sorted and canonical."""
+    import polars as pl
+
     rows = _identified(values, entities, con, stamp, words)
     rows = pl.concat([rows, _base_rows(rows, entities, con, stamp, words)])
     rows = rows[rows.select(pl.arg_sort_by("rank", "prop_rank", "id")).to_series()]

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from lakehouse_assets.errors import InvalidData
 from lakehouse_assets.statements.assemble import assemble
 from lakehouse_assets.statements.clean import ValueCleaner
+from lakehouse_assets.statements.columns import EntitySource, entities_of
 from lakehouse_assets.statements.csv_rows import read_csv
-from lakehouse_assets.statements.explode import Stamp, Tally, explode
+from lakehouse_assets.statements.explode import Stamp, Tally, explode, state
 from lakehouse_assets.statements.inputs import Format, Meter, Source, read_chunks, recognize
 from lakehouse_assets.statements.lines import BadLine, place, read_blocks
 from lakehouse_assets.statements.parquet_rows import read_parquet
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 log = logging.getLogger(__name__)
+
+Inputs = Sequence[Source | EntitySource]
+"""What an import reads: lines and rows, or entities in columns."""
 
 Revive = Callable[["pl.DataFrame"], "pl.DataFrame"]
 """Gives rows that a tombstone would hide a newer time."""
@@ -51,9 +55,7 @@ class Imported:
 class BadLines:
     """Counts bad lines and hands them on with the names of their files; refuses the first when strict."""
 
-    def __init__(
-        self, sources: Sequence[Source], keep: Callable[[str, int, BadLine], None], *, strict: bool
-    ) -> None:
+    def __init__(self, sources: Inputs, keep: Callable[[str, int, BadLine], None], *, strict: bool) -> None:
         self._sources = sources
         self._keep = keep
         self._strict = strict
@@ -91,7 +93,7 @@ class Intake:
 
     def __init__(
         self,
-        sources: Sequence[Source],
+        sources: Inputs,
         *,
         stamp: Stamp,
         trusted: bool,
@@ -121,14 +123,21 @@ class Intake:
         with (
             LineSorter(self._temp_directory) as lines,
             LineSorter(self._temp_directory, block_bytes=ROW_BLOCK_BYTES) as rows,
+            LineSorter(self._temp_directory) as columns,
         ):
             for number, source in enumerate(self._sources):
-                self._read(number, source, lines, rows)
+                if isinstance(source, EntitySource):
+                    self._take(source, columns)
+                else:
+                    self._read(number, source, lines, rows)
             for table in lines.blocks():
                 self._write(self._exploded(table), len(table), staging)
             staging.finish()
             for table in rows.blocks():
                 self._write(self._assembled(table), len(table), staging)
+            staging.finish()
+            for table in columns.blocks():
+                self._write(self._stated(table), len(table), staging)
             staging.finish()
         result.bytes = self._meter.plain
         result.entities = tally.entities
@@ -163,6 +172,13 @@ class Intake:
             if table.num_rows:
                 rows.add(table)
 
+    def _take(self, source: EntitySource, columns: LineSorter) -> None:
+        """Sort entities that are in columns already."""
+        for table in source.tables():
+            self._took(len(table))
+            if table.num_rows:
+                columns.add(table)
+
     def _took(self, lines: int) -> None:
         self._lines += lines
         self._progress(Advance(0, self._lines, self._meter.taken, self._meter.size))
@@ -190,6 +206,10 @@ class Intake:
             cleaner=self._cleaner,
             tally=self._tally,
         )
+
+    def _stated(self, table: "pa.Table") -> "pl.DataFrame":
+        entities, values = entities_of(table)
+        return state(entities, values, self._con, stamp=self._stamp, words=self._words, tally=self._tally)
 
     def _write(self, rows: "pl.DataFrame", lines: int, staging: Staging) -> None:
         rows = self._revive(rows)

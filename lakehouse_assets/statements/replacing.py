@@ -1,6 +1,6 @@
 """Replacing what an origin says: tombstones for the rows that a new import of it does not hold."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -36,14 +36,17 @@ def check_replaceable(imported: Imported, bad: BadLines) -> None:
         raise InvalidData(msg)
 
 
-def replaced_rows(reader: Reader, staged: Sequence[StagedFile], now: datetime) -> "Iterator[pl.DataFrame]":
+def replaced_rows(
+    reader: Reader, staged: Sequence[StagedFile], now: datetime, *, origins: Collection[str] = ()
+) -> "Iterator[pl.DataFrame]":
     """
     Tombstones for the rows of the staged files' origins that are not in those files, by partition and in id order.
 
-    The rest of the table stays as it is: other origins are somebody else's word.
+    The same of other `origins`, of which no file need be there. The rest of the table stays as it is: it is somebody
+    else's word.
     """
     table = reader.table
-    origins = {file.partition.origin for file in staged}
+    origins = {*origins, *(file.partition.origin for file in staged)}
     with reader.held() as snapshot:
         files = [file for file in snapshot.files if file.partition.origin in origins] if snapshot else []
         for place in sorted({(file.partition.shard, file.partition.bucket) for file in files}):

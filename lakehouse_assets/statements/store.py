@@ -1,7 +1,7 @@
 """The statement store of a dataset: import, delete, merge and canonical reads."""
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -13,8 +13,7 @@ from lakehouse_assets.settings import Settings
 from lakehouse_assets.statements import schema as s
 from lakehouse_assets.statements.canonical import sort_rows
 from lakehouse_assets.statements.explode import Stamp
-from lakehouse_assets.statements.imports import Advance, BadLines, Imported, Intake, Revive
-from lakehouse_assets.statements.inputs import Source
+from lakehouse_assets.statements.imports import Advance, BadLines, Imported, Inputs, Intake, Revive
 from lakehouse_assets.statements.lines import BadLine
 from lakehouse_assets.statements.ranges import RANGE_ROWS, ROW_BYTES
 from lakehouse_assets.statements.reader import PartitionState, Reader
@@ -92,7 +91,7 @@ class StatementStore:
 
     def import_lines(
         self,
-        sources: Sequence[Source],
+        sources: Inputs,
         *,
         origin: str = s.DEFAULT_ORIGIN,
         trusted: bool = False,
@@ -101,6 +100,7 @@ class StatementStore:
         role: str | None = None,
         last_seen: datetime | None = None,
         replace: bool = False,
+        replaced: Collection[str] = (),
         keep_bad: Callable[[str, int, BadLine], None],
         progress: Callable[[Advance], None],
     ) -> Imported:
@@ -109,6 +109,7 @@ class StatementStore:
 
         Bad lines go to `keep_bad` with the file's name and the line's number; with `strict` the first one ends it.
         With `replace`, tombstones hide what the origins of the input said and do not say any more; bad lines refuse it.
+        The `replaced` origins are replaced whatever the input holds, be it nothing at all.
         """
         stamp = Stamp(
             dataset=self._dataset,
@@ -121,7 +122,7 @@ class StatementStore:
         )
         bad = BadLines(sources, keep_bad, strict=strict)
         revive: Revive = Revival(self, stamp.now).revive
-        if replace:
+        if replace or replaced:
             revive = _chained(overtaking(self.reader, stamp.now), revive)
         with self._staging() as staging:
             intake = Intake(
@@ -136,7 +137,8 @@ class StatementStore:
             imported = intake.stage(staging)
             if replace:
                 check_replaceable(imported, bad)
-                for rows in replaced_rows(self.reader, staging.finish(), stamp.now):
+            if replace or replaced:
+                for rows in replaced_rows(self.reader, staging.finish(), stamp.now, origins=replaced):
                     staging.write(rows)
                     imported.deleted += len(rows)
             self._append(staging)
