@@ -84,7 +84,9 @@ class DownloadArchiveOperation(DatasetJobOperation[DownloadArchiveJob]):
     def is_fresh(self) -> bool:
         """Whether nothing changed since the last download to this target, and each of its files is still there."""
         last = self.jobs.latest(DownloadArchiveJob)
-        if last is None or last.exc or last.errors or Location(last.target) != Location(self.job.target):
+        if last is None or last.stopped is None or last.exc or last.errors:
+            return False
+        if Location(last.target) != Location(self.job.target):
             return False
         target = self._target()
         return super().is_fresh() and all(in_parallel(target.exists, (place for _, place in self._wanted())))

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from lakehouse_assets.lake import Lake
 from lakehouse_assets.statements import reader
+from lakehouse_assets.storage.parallel import in_parallel
 
 USAGE = (
     "import FILE | delete FILE | merge - | compact - | vacuum - | export NAME | add SECONDS:NAME | "
-    "merges SECONDS | compacts SECONDS | vacuums SECONDS | reads SECONDS"
+    "merges SECONDS | compacts SECONDS | vacuums SECONDS | reads SECONDS | store FOLDER | download FOLDER"
 )
 
 
@@ -64,6 +65,18 @@ def read_until(dataset, seconds):
     print(count, flush=True)
 
 
+def store(dataset, folder):
+    """Archive all files of a folder, several at a time; print each that was confirmed."""
+
+    def put(path):
+        with path.open("rb") as stream:
+            return dataset.archive.put(stream, key=path.name).file.key
+
+    paths = sorted(Path(folder).iterdir())
+    for key in in_parallel(put, paths):
+        print(key, flush=True)
+
+
 UNTIL = {
     "merges": merge_until,
     "compacts": compact_until,
@@ -93,6 +106,10 @@ def main(lake, what, argument):
         dataset.compact(force=True)
     elif what == "vacuum":
         dataset.vacuum(force=True)
+    elif what == "store":
+        store(dataset, argument)
+    elif what == "download":
+        dataset.download(argument)
     elif what in UNTIL:
         UNTIL[what](dataset, float(argument))
     else:
