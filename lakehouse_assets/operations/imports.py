@@ -1,18 +1,13 @@
 """Importing entities and statements from files."""
 
-import json
 import logging
-import shutil
-import tempfile
 from collections.abc import Sequence
-from contextlib import ExitStack
 from datetime import datetime
-from typing import IO, Literal
+from typing import Literal
 
-from lakehouse_assets import layout
-from lakehouse_assets.model.job import DatasetJob
 from lakehouse_assets.model.names import check_origin
 from lakehouse_assets.operations.base import DatasetJobOperation
+from lakehouse_assets.operations.quarantine import Quarantine, QuarantiningJob
 from lakehouse_assets.statements.imports import Advance
 from lakehouse_assets.statements.inputs import Source, file_source
 from lakehouse_assets.statements.lines import BadLine
@@ -22,11 +17,8 @@ log = logging.getLogger(__name__)
 
 Mode = Literal["safe", "trusted"]
 
-_TOLD = 20
-"""So many bad lines are told one by one: who imports the wrong file need not read a million lines."""
 
-
-class ImportJob(DatasetJob):
+class ImportJob(QuarantiningJob):
     """
     An import of entities or statements; `done` counts entities, `errors` lines that could not be imported.
 
@@ -51,7 +43,6 @@ class ImportJob(DatasetJob):
     rejected: dict[str, int] = {}
     unknown: dict[str, int] = {}
     empty: int = 0
-    quarantine: str | None = None
     content_version: str | None = None
 
 
@@ -69,7 +60,7 @@ class ImportOperation(DatasetJobOperation[ImportJob]):
         sources = (
             self.sources if self.sources is not None else [file_source(name, options) for name in job.files]
         )
-        with Quarantine(self, run) as quarantine:
+        with Quarantine(self.parts.location, job) as quarantine:
             imported = self.parts.store.import_lines(
                 sources,
                 origin=job.origin,
@@ -79,7 +70,7 @@ class ImportOperation(DatasetJobOperation[ImportJob]):
                 role=job.role,
                 last_seen=job.last_seen,
                 replace=job.replace,
-                keep_bad=quarantine.keep,
+                keep_bad=lambda name, line, bad: quarantine.keep(name, line, bad.reason, _text(bad)),
                 progress=lambda advance: self._progress(run, advance),
             )
         job.done = job.entities = imported.entities
@@ -108,37 +99,5 @@ class ImportOperation(DatasetJobOperation[ImportJob]):
         self.report(done, advance.size - done, "bytes")
 
 
-class Quarantine:
-    """Keeps the lines that could not be imported: one JSON object each, with file, line, reason and text."""
-
-    def __init__(self, operation: ImportOperation, run: JobRun[ImportJob]) -> None:
-        self._location = operation.parts.location
-        self._job = run.job
-        self._file: IO[bytes] | None = None
-        self._stack = ExitStack()
-
-    def __enter__(self) -> "Quarantine":
-        return self
-
-    def keep(self, name: str, line: int, bad: BadLine) -> None:
-        """Take a bad line."""
-        if self._file is None:
-            self._file = self._stack.enter_context(
-                tempfile.SpooledTemporaryFile(1 << 20, prefix="lakehouse-quarantine-")  # noqa: SIM115
-            )
-        self._job.errors += 1
-        if self._job.errors <= _TOLD:
-            log.warning("%s, line %s: %s", name, line, bad.reason)
-        elif self._job.errors == _TOLD + 1:
-            log.warning("more bad lines follow; all of them are kept in the quarantine")
-        text = bad.text.decode(errors="replace").rstrip("\r\n")
-        entry = {"file": name, "line": line, "reason": bad.reason, "text": text}
-        self._file.write(json.dumps(entry).encode() + b"\n")
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        with self._stack:
-            if self._file is not None and kind is None:
-                self._job.quarantine = layout.quarantine(self._job.run_id)
-                self._file.seek(0)
-                with self._location.writer(self._job.quarantine) as writer:
-                    shutil.copyfileobj(self._file, writer)
+def _text(bad: BadLine) -> str:
+    return bad.text.decode(errors="replace")
