@@ -69,6 +69,9 @@ def _resource(uri: str | None, s3: "S3Resource | None") -> LakeResource:
     shown = given if uri or _URI not in os.environ else dg.EnvVar(_URI)
     if s3 is None and not given.startswith(("s3://", "s3a://")):
         return LakeResource(uri=shown)
+    from dagster_aws.s3 import S3Resource
+
     from lakehouse_assets.defs.s3 import S3LakeResource
 
-    return S3LakeResource(uri=shown, s3=s3) if s3 is not None else S3LakeResource(uri=shown)
+    # Dagster does not fill in a nested resource that was left out
+    return S3LakeResource(uri=shown, s3=s3 or S3Resource())

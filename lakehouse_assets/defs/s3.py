@@ -9,7 +9,7 @@ from lakehouse_assets.defs.resources import LakeResource
 class S3LakeResource(LakeResource):
     """A lake in a bucket; what `s3` leaves open is taken from the environment, as boto3 does."""
 
-    s3: S3Resource = Field(default_factory=S3Resource, description="Region, endpoint and credentials.")
+    s3: S3Resource = Field(description="Region, endpoint and credentials.")
 
     def storage_options(self) -> dict[str, str]:
         """Credentials and endpoint in the words that fsspec and delta-rs are given."""

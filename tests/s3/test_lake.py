@@ -4,7 +4,6 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -192,37 +191,39 @@ def test_the_command_finds_the_lake_by_the_usual_variables(
     assert list(tmp_path.iterdir()) == [file]
 
 
-@pytest.fixture
-def materialize(
-    bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[], dg.ExecuteInProcessResult]:
-    """The make job of a lake on S3, whose credentials come from Dagster's own S3 resource."""
+def made_by_dagster(defs: dg.Definitions) -> bool:
+    """Whether the make job of a lake succeeds for acme."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions("dataset", ["acme"])
+        job = defs.resolve_job_def("make")
+        return job.execute_in_process(partition_key="acme", instance=instance, raise_on_error=False).success
+
+
+def test_dagster_makes_a_dataset_with_its_own_credentials(
+    bucket: Bucket, remote: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from dagster_aws.s3 import S3Resource
 
     from lakehouse_assets.defs.build import build_definitions
 
     monkeypatch.setenv("MY_SECRET", bucket.options["secret"])
-
-    def run() -> dg.ExecuteInProcessResult:
-        s3 = S3Resource(
-            endpoint_url=bucket.server.url,
-            region_name="us-east-1",
-            aws_access_key_id=bucket.options["key"],
-            aws_secret_access_key=dg.EnvVar("MY_SECRET"),
-        )
-        defs = build_definitions(bucket.uri, s3=s3)
-        with dg.DagsterInstance.ephemeral() as instance:
-            instance.add_dynamic_partitions("dataset", ["acme"])
-            return defs.resolve_job_def("make").execute_in_process(
-                partition_key="acme", instance=instance, raise_on_error=False
-            )
-
-    return run
+    s3 = S3Resource(
+        endpoint_url=bucket.server.url,
+        region_name="us-east-1",
+        aws_access_key_id=bucket.options["key"],
+        aws_secret_access_key=dg.EnvVar("MY_SECRET"),
+    )
+    assert made_by_dagster(build_definitions(bucket.uri, s3=s3))
+    assert all(state.fresh for state in remote.status().artifacts.values())
 
 
-def test_dagster_makes_a_dataset_with_its_own_credentials(
-    remote: Dataset, materialize: Callable[[], dg.ExecuteInProcessResult]
+@pytest.mark.parametrize("named", [True, False])
+def test_dagster_takes_the_usual_variables_where_it_is_given_no_credentials(
+    bucket: Bucket, remote: Dataset, monkeypatch: pytest.MonkeyPatch, named: bool
 ) -> None:
-    assert materialize().success
-    status = remote.status()
-    assert all(state.fresh for state in status.artifacts.values())
+    from lakehouse_assets.defs.build import build_definitions
+
+    for name, value in {**bucket.environment, "LAKEHOUSE_URI": bucket.uri}.items():
+        monkeypatch.setenv(name, value)
+    assert made_by_dagster(build_definitions(bucket.uri if named else None))
+    assert all(state.fresh for state in remote.status().artifacts.values())
