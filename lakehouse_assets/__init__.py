@@ -47,6 +47,8 @@ _OPERATIONS = [
     "ImportOperation",
     "MakeJob",
     "MakeOperation",
+    "MappingJob",
+    "MappingOperation",
     "MergeJob",
     "MergeOperation",
     "VacuumJob",

@@ -45,6 +45,7 @@ from lakehouse_assets.operations.exports import OPERATIONS
 from lakehouse_assets.operations.findings import CheckResult
 from lakehouse_assets.operations.freshness import Freshness, config_digest, freshness_of
 from lakehouse_assets.operations.given import given_sources
+from lakehouse_assets.operations.mapping_files import MappingFiles
 from lakehouse_assets.operations.queries import Query
 from lakehouse_assets.operations.repositories import Progress, Repositories
 from lakehouse_assets.operations.selections import ALL, Selection, selected_rows
@@ -171,6 +172,11 @@ class Dataset:
     def archive(self) -> Archive:
         """The source files: `store`, `open`, `get_file`, `files`, `verify`."""
         return Archive(self.location, dataset=self.name, tags=self.tags)
+
+    @property
+    def mappings(self) -> MappingFiles:
+        """What becomes of archived tables: `get`, `list`, `put`, `add`, `run_one`."""
+        return MappingFiles(self.repositories)
 
     @property
     def repositories(self) -> Repositories:

@@ -35,6 +35,7 @@ from lakehouse_assets.operations.factories import (
 )
 from lakehouse_assets.operations.imports import ImportJob, ImportOperation
 from lakehouse_assets.operations.make import MakeJob, MakeOperation
+from lakehouse_assets.operations.mappings import MappingJob, MappingOperation
 from lakehouse_assets.operations.merges import MergeJob, MergeOperation
 from lakehouse_assets.operations.vacuums import VacuumJob, VacuumOperation
 
@@ -64,6 +65,8 @@ __all__ = [
     "ImportOperation",
     "MakeJob",
     "MakeOperation",
+    "MappingJob",
+    "MappingOperation",
     "MergeJob",
     "MergeOperation",
     "VacuumJob",
