@@ -39,6 +39,7 @@ from lakehouse_assets.operations import (
     VacuumOperation,
 )
 from lakehouse_assets.operations.checks import check_names, run_check
+from lakehouse_assets.operations.differences import Differences
 from lakehouse_assets.operations.entities import Entities
 from lakehouse_assets.operations.explain import Explanation, explain
 from lakehouse_assets.operations.exports import OPERATIONS
@@ -172,6 +173,11 @@ class Dataset:
     def archive(self) -> Archive:
         """The source files: `store`, `open`, `get_file`, `files`, `verify`."""
         return Archive(self.location, dataset=self.name, tags=self.tags)
+
+    @property
+    def differences(self) -> Differences:
+        """What changed from one export to the next."""
+        return Differences(self.repositories)
 
     @property
     def mappings(self) -> MappingFiles:

@@ -139,6 +139,34 @@ EXPORTS = (
     ),
 )
 
+DIFFS = (
+    Artifact(
+        asset="entities_diff",
+        name="entities",
+        path=layout.DIFF_ENTITIES,
+        title="What changed in the entities:",
+        purpose="added, modified and deleted ones, a file for each export that found any. Applied in order to an "
+        f"earlier export they give the newest; `{layout.DELTA_INDEX}` lists them all. A run that finds no change "
+        "leaves no file, and the data version as it was.",
+        group="exports",
+        kinds=frozenset({"json"}),
+        columns=columns.ENTITIES_DIFF,
+        deps=("entities_json",),
+    ),
+    Artifact(
+        asset="documents_diff",
+        name="documents",
+        path=layout.DIFF_DOCUMENTS,
+        title="What changed in the list of files:",
+        purpose="those that are new, have another content, name or address, or are gone; by id and folder. Of the "
+        f"crawled files there is a list of their own, in `{layout.DIFF_DOCUMENTS_CRAWL}`.",
+        group="exports",
+        kinds=frozenset({"csv"}),
+        columns=columns.DOCUMENTS_DIFF,
+        deps=("documents_csv",),
+    ),
+)
+
 DATASET_INDEX = Artifact(
     asset=INDEX,
     name="index",
@@ -149,7 +177,7 @@ DATASET_INDEX = Artifact(
     group="exports",
     kinds=frozenset({"json"}),
     columns=columns.INDEX,
-    deps=(CONFIG, *(export.asset for export in EXPORTS)),
+    deps=(CONFIG, *(export.asset for export in (*EXPORTS, *DIFFS))),
 )
 
 LAKE_CATALOG = Artifact(
@@ -167,7 +195,7 @@ LAKE_CATALOG = Artifact(
 FILES = (*EXPORTS, DATASET_INDEX)
 """What is written as a file for each dataset, in the order of `make`."""
 
-MADE = (SOURCE_FILES, STATEMENT_TABLE, *FILES)
+MADE = (SOURCE_FILES, STATEMENT_TABLE, *EXPORTS, *DIFFS, DATASET_INDEX)
 """What `make` materialises for each dataset."""
 
 

@@ -10,10 +10,11 @@ from lakehouse_assets.defs import artifacts, metadata
 from lakehouse_assets.defs.archive import archive_asset
 from lakehouse_assets.defs.artifacts import Artifact
 from lakehouse_assets.defs.automation import keep_latest
+from lakehouse_assets.defs.differences import diff_asset
 from lakehouse_assets.defs.failures import RETRY, explained
 from lakehouse_assets.defs.naming import Naming
 from lakehouse_assets.defs.progress import LogProgress
-from lakehouse_assets.defs.resources import open_lake
+from lakehouse_assets.defs.resources import makes, open_lake
 from lakehouse_assets.errors import InvalidData
 from lakehouse_assets.lake import Dataset
 from lakehouse_assets.model.times import parse
@@ -72,6 +73,7 @@ def build_assets(naming: Naming) -> list[dg.AssetsDefinition | dg.SourceAsset]:
         archive_asset(naming),
         _statements(naming),
         *(_export(naming, artifact) for artifact in artifacts.FILES),
+        *(diff_asset(naming, artifact) for artifact in artifacts.DIFFS),
         _catalog(naming),
     ]
 
@@ -164,14 +166,14 @@ def _export(naming: Naming, artifact: Artifact) -> dg.AssetsDefinition:
     def export(context: dg.AssetExecutionContext, config: ExportConfig) -> Result:
         with explained():
             dataset = open_lake(context, naming).dataset(context.partition_key)
-            # a run that makes the index need not mend it after each export
-            makes_index = naming.key(artifacts.INDEX) in context.job_def.asset_layer.executable_asset_keys
+            # what the same run makes later need not be made along with the file
             job = dataset.export(
                 artifact.name,
                 force=config.force,
                 assertions=config.assertions,
-                update_index=not makes_index,
+                update_index=not makes(context, naming, artifacts.INDEX),
                 progress=LogProgress(context.log),
+                **_deferred(context, naming, artifact),
             )
             context.log.info(
                 f"{job.path} is fresh" if job.skipped else f"wrote {job.path}, {job.rows:,} rows"
@@ -181,6 +183,12 @@ def _export(naming: Naming, artifact: Artifact) -> dg.AssetsDefinition:
             )
 
     return export
+
+
+def _deferred(context: dg.AssetExecutionContext, naming: Naming, artifact: Artifact) -> dict[str, bool]:
+    """Whether the differences of an export are left to their own asset, because that is in the run, too."""
+    diff = next((diff.asset for diff in artifacts.DIFFS if artifact.asset in diff.deps), None)
+    return {} if diff is None else {"defer_diff": makes(context, naming, diff)}
 
 
 def _catalog(naming: Naming) -> dg.AssetsDefinition:

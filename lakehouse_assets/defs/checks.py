@@ -26,7 +26,7 @@ class Check:
     assets: tuple[str, ...]
 
 
-_FILES = tuple(artifact.asset for artifact in artifacts.FILES)
+_FILES = tuple(artifact.asset for artifact in (*artifacts.EXPORTS, *artifacts.DIFFS, artifacts.DATASET_INDEX))
 
 CHECKS = (
     Check(

@@ -70,6 +70,8 @@ _DOCUMENT = {
     "updated_at": "when the document last changed",
     "public_url": "where it can be downloaded, if the dataset is published",
 }
+_OP = {"op": "ADD, MOD or DEL: it is new, is different, or is gone"}
+_CHANGED = {**_OP, "entity": "the whole entity as it is now; of a deleted one only the id"}
 _FILE = {
     "key": "path in the source that the file was found in",
     "name": "file name",
@@ -114,6 +116,8 @@ STATISTICS = _schema(
     _STATISTICS, things="object", intervals="object", entity_count="integer", countries="list"
 )
 DOCUMENTS = _schema(_DOCUMENT)
+ENTITIES_DIFF = _schema(_CHANGED, entity="object")
+DOCUMENTS_DIFF = _schema({**_OP, **_DOCUMENT})
 FILES = _schema(_FILE)
 INDEX = _schema(_INDEX, resources="list", entity_count="integer", thing_count="integer", stats="object")
 CATALOG = _schema(_CATALOG, datasets="list")

@@ -11,6 +11,7 @@ import dagster as dg
 from lakehouse_assets.defs import artifacts, metadata
 from lakehouse_assets.defs.archive import of_archive
 from lakehouse_assets.defs.artifacts import Artifact
+from lakehouse_assets.defs.differences import of_differences
 from lakehouse_assets.defs.events import (
     DATA_VERSION,
     MaintenanceJob,
@@ -43,8 +44,11 @@ def report_dataset(
         *report_archive(instance, dataset, naming=naming),
         *report_statements(instance, dataset, job=job, naming=naming),
     ]
-    for artifact in artifacts.FILES:
+    for artifact in artifacts.EXPORTS:
         found += report_export(instance, dataset, artifact, naming=naming)
+    for artifact in artifacts.DIFFS:
+        found += report_differences(instance, dataset, artifact, naming=naming)
+    found += report_export(instance, dataset, artifacts.DATASET_INDEX, naming=naming)
     if artifacts.INDEX in found:
         found += report_catalog(instance, dataset.lake, naming=naming)
     return found
@@ -94,6 +98,19 @@ def report_export(
         return []
     found = metadata.of_freshness(dataset, artifact, state)
     _report(instance, naming, artifact.asset, state.digest, found, dataset.name)
+    return [artifact.asset]
+
+
+def report_differences(
+    instance: dg.DagsterInstance, dataset: Dataset, artifact: Artifact, *, naming: Naming = _PLAIN
+) -> list[str]:
+    """Something changed since it was last told."""
+    status = dataset.differences.status(artifact.name)
+    if not status.states or _known(instance, naming.key(artifact.asset), dataset.name) == status.version:
+        return []
+    newest = {name: state.last.counts for name, state in status.states.items() if state.last is not None}
+    found = of_differences(dataset, status, newest)
+    _report(instance, naming, artifact.asset, status.version, found, dataset.name)
     return [artifact.asset]
 
 

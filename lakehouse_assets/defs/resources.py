@@ -45,3 +45,8 @@ def open_lake(context: _HasResources, naming: Naming) -> Lake:
         msg = f"the resource {naming.resource!r} must be a LakeResource, not {type(resource).__name__}"
         raise dg.DagsterInvalidDefinitionError(msg)
     return resource.open()
+
+
+def makes(context: dg.AssetExecutionContext, naming: Naming, asset: str) -> bool:
+    """Whether the run makes an asset, too."""
+    return naming.key(asset) in context.job_def.asset_layer.executable_asset_keys

@@ -54,10 +54,16 @@ class Chain:
         """How far it has come; None while nothing was compared."""
         return DiffState.load(self._location.read_or_none(self._key))
 
-    def is_latest(self, made: Written) -> bool:
-        """Whether it has come to this export, and all of it is in its place."""
-        state = self.state()
-        return state is not None and state.export == made.digest and self._is_settled(state)
+    def stale(self, made: Written) -> str | None:
+        """Why it has not come to this export, or not wholly; None when it has."""
+        state, export = self.state(), self._kind.export
+        if state is None:
+            return f"{export} was never compared"
+        if state.export != made.digest:
+            return f"{export} changed since it was compared"
+        if not self._is_settled(state):
+            return f"an interrupted run left what changed in {export} to be put into its place"
+        return None if self.has_digests(made) else f"the digests of the lines of {export} are gone"
 
     def has_digests(self, made: Written) -> bool:
         """Whether the digests of the lines of this export are there."""
@@ -87,16 +93,16 @@ class Chain:
     def tidy(self, made: Written) -> None:
         """Remove digests of exports that nothing will be compared with, and what interrupted runs left."""
         state = self.state()
-        exports = {made.digest, state.export if state else ""}
-        versions = {at for at, _ in self._kept()}
+        # the draft of a run that was killed waits for the next one to put it into its place
+        newest = {state.version} if state else set()
+        needed = {
+            "digests": {made.digest, *([state.export] if state else [])},
+            "drafts": newest,
+            "changes": newest | {layout.stamp(at) for at, _ in self._kept()},
+        }
         for key in list(self._location.keys(layout.diff_work(self._kind.target))):
             folder, name = key.split("/")[-2:]
-            stem = name.partition(".")[0]
-            if folder == "digests":
-                needed = stem in exports
-            else:
-                needed = folder == "changes" and layout.parse_stamp(stem) in versions
-            if not needed:
+            if name.partition(".")[0] not in needed.get(folder, ()):
                 self._location.delete(key)
 
     def _next(self, state: DiffState | None, made: Written, *, initial: bool) -> DiffState:

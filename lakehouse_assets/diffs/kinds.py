@@ -193,3 +193,8 @@ KINDS = (ENTITIES, DOCUMENTS, CRAWLED)
 def kinds_of(artifact: str) -> list[DiffKind]:
     """The chains of an export: of documents two, of statements none."""
     return [kind for kind in KINDS if kind.artifact == artifact]
+
+
+def kind_of(name: deltas.Kind) -> DiffKind:
+    """The chain of this name."""
+    return next(kind for kind in KINDS if kind.name == name)

@@ -40,9 +40,14 @@ class Difference(BaseModel):
         return layout.parse_stamp(self.version)
 
     @property
+    def counts(self) -> dict[str, int]:
+        """How many entries it has, by what is done."""
+        return {"added": self.added, "modified": self.modified, "deleted": self.deleted}
+
+    @property
     def changed(self) -> int:
         """How many entries it has."""
-        return self.added + self.modified + self.deleted
+        return sum(self.counts.values())
 
 
 class Deltas(BaseModel):

@@ -18,14 +18,14 @@ Changed = dict[str, int | str]
 
 def diffs_are_latest(parts: Repositories, artifact: str) -> bool:
     """Whether the differences of an export lead to the file that is there, unless another program wrote that."""
-    found = _chains(parts, parts.view(), artifact)
-    return all(made is None or chain.is_latest(made) for _, chain, made in found)
+    found = chains(parts, parts.view(), artifact)
+    return all(made is None or chain.stale(made) is None for _, chain, made in found)
 
 
 def digests_are_there(parts: Repositories, artifact: str) -> bool:
     """Whether an export left what its differences are made from."""
-    found = _chains(parts, parts.view(), artifact)
-    return all(made is None or chain.is_latest(made) or chain.has_digests(made) for _, chain, made in found)
+    found = chains(parts, parts.view(), artifact)
+    return all(made is None or chain.has_digests(made) for _, chain, made in found)
 
 
 def advance(
@@ -37,7 +37,7 @@ def advance(
     Whoever calls holds the lease of the export; `check` raises when it is lost.
     """
     found: dict[str, Changed] = {}
-    for kind, chain, made in _chains(parts, view, artifact):
+    for kind, chain, made in chains(parts, view, artifact):
         if made is None:
             continue
         before = chain.state()
@@ -53,7 +53,7 @@ def advance(
 
 def tidy(parts: Repositories, view: DatasetView, artifact: str) -> None:
     """Remove digests of earlier exports that nothing will be compared with."""
-    for _, chain, made in _chains(parts, view, artifact):
+    for _, chain, made in chains(parts, view, artifact):
         if made is not None:
             chain.tidy(made)
 
@@ -73,7 +73,7 @@ def _changed(state: DiffState, before: DiffState | None) -> Changed:
     }
 
 
-def _chains(
+def chains(
     parts: Repositories, view: DatasetView, artifact: str
 ) -> Iterator[tuple[DiffKind, Chain, Written | None]]:
     """The chains of an export, each with the record of the file that is there; None when another program wrote it."""

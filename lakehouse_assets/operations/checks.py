@@ -8,7 +8,7 @@ from collections.abc import Callable
 from lakehouse_assets import layout
 from lakehouse_assets.errors import InvalidData
 from lakehouse_assets.exports.registry import EXPORTS
-from lakehouse_assets.operations import archive_checks
+from lakehouse_assets.operations import archive_checks, diff_checks
 from lakehouse_assets.operations.archive_checks import ARCHIVE
 from lakehouse_assets.operations.assertions import evaluate
 from lakehouse_assets.operations.findings import CheckResult, Finding, Row, Severity
@@ -30,6 +30,7 @@ def check_names() -> list[tuple[str, str]]:
     names += [(STATEMENTS, check) for check in _STATEMENT_CHECKS]
     for export in EXPORTS.values():
         names += [(export.asset, check) for check in _EXPORT_CHECKS]
+    names += [(asset, check) for asset in diff_checks.ASSETS for check in diff_checks.CHECKS]
     return names
 
 
@@ -44,6 +45,9 @@ def run_check(parts: Repositories, asset: str, check: str) -> CheckResult:
         name, found = ARCHIVE, archive_checks.CHECKS[check](parts)
     elif asset == STATEMENTS:
         name, found = STATEMENTS, _STATEMENT_CHECKS[check](parts)
+    elif asset in diff_checks.ASSETS:
+        name = diff_checks.ASSETS[asset]
+        found = diff_checks.CHECKS[check](parts, name)
     else:
         name = next(export.name for export in EXPORTS.values() if export.asset == asset)
         found = _EXPORT_CHECKS[check](parts, name)
@@ -56,6 +60,8 @@ def _mend(asset: str, check: str) -> str:
     """What helps, once it names the dataset and the export."""
     if asset == ARCHIVE:
         return archive_checks.MENDS[check]
+    if asset in diff_checks.ASSETS:
+        return diff_checks.MENDS[check]
     if asset == STATEMENTS and check == "is_latest":
         return "`ftm-lakehouse -d {dataset} maintenance flush`"
     return _MENDS.get(check, "")

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import ClassVar
 
 from lakehouse_assets import layout
+from lakehouse_assets.diffs.deltas import update_deltas
 from lakehouse_assets.exports.base import DatasetView
 from lakehouse_assets.exports.registry import EXPORTS
 from lakehouse_assets.model.dataset import DatasetConfig
@@ -281,9 +282,13 @@ class ExportDocumentsOperation(DiffedExportOperation[ExportDocumentsJob]):
 
 
 class ExportIndexOperation(ExportOperation[ExportIndexJob]):
-    """Writes index.json."""
+    """Writes index.json, and before it the list of differences anew, which holds public addresses, too."""
 
     export = "index"
+
+    def _write(self, view: DatasetView, lease: Lease, began: datetime) -> None:
+        update_deltas(view)
+        super()._write(view, lease, began)
 
 
 OPERATIONS: dict[str, tuple[type[ExportJob], type[ExportOperation]]] = {  # type: ignore[type-arg]

@@ -11,7 +11,14 @@ from lakehouse_assets.lake import Dataset, Lake
 from tests.defs.conftest import people
 from tests.factories import write_lines
 
-EXPORTS = {"statements_csv", "entities_json", "documents_csv", "statistics_json"}
+EXPORTS = {
+    "statements_csv",
+    "entities_json",
+    "documents_csv",
+    "statistics_json",
+    "entities_diff",
+    "documents_diff",
+}
 ALL = {"archive", "statements", *EXPORTS, "index_json"}
 
 Tick = Callable[[], dict[str, set[str | None]]]

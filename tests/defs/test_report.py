@@ -11,7 +11,15 @@ from tests.factories import entity, write_lines
 
 Latest = Callable[..., dg.AssetMaterialization]
 
-FILES = ["statements_csv", "entities_json", "documents_csv", "statistics_json", "index_json"]
+FILES = [
+    "statements_csv",
+    "entities_json",
+    "documents_csv",
+    "statistics_json",
+    "entities_diff",
+    "documents_diff",
+    "index_json",
+]
 
 
 def test_what_a_command_made_is_told_once(
@@ -32,7 +40,7 @@ def test_only_what_changed_is_told(acme: Dataset, instance: dg.DagsterInstance, 
     acme.import_files([write_lines(tmp_path / "more.json", people(1, start=9))])
     assert report_dataset(instance, acme) == ["statements"]
     acme.export("entities")
-    assert report_dataset(instance, acme) == ["entities_json", "index_json", "catalog_index"]
+    assert report_dataset(instance, acme) == ["entities_json", "entities_diff", "index_json", "catalog_index"]
 
 
 def test_an_import_is_told_with_its_counts(
