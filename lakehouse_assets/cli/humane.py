@@ -1,6 +1,9 @@
 """Numbers as people read them."""
 
+from collections.abc import Mapping
+
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
+_MOST_NAMED = 5
 
 
 def count(number: int, one: str = "", many: str = "") -> str:
@@ -57,3 +60,17 @@ def cell(value: int | float | str) -> str:
     if isinstance(value, float):
         return f"{value:,.4g}"
     return f"{value:,}" if isinstance(value, int) else value
+
+
+def counts(found: Mapping[str, int]) -> str:
+    """
+    How many values, and of which properties most.
+
+    Example:
+        >>> counts({"Person.country": 3})
+        '3 values (Person.country 3)'
+    """
+    most = sorted(found.items(), key=lambda item: (-item[1], item[0]))
+    named = [f"{name} {number:,}" for name, number in most[:_MOST_NAMED]]
+    named += ["..."] if len(most) > _MOST_NAMED else []
+    return f"{count(sum(found.values()), 'value')} ({', '.join(named)})"

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 # other origins say more: which crawl, which mapping, which program
 _ORIGIN = "bulk"
-_MOST_NAMED = 5
 
 verbs = typer.Typer()
 
@@ -104,17 +103,9 @@ def _print(job: "ImportJob", call: Call) -> None:
     if call.quiet:
         return
     if job.rejected:
-        output.warn(f"{_counts(job.rejected)} rejected by cleaning")
+        output.warn(f"{humane.counts(job.rejected)} rejected by cleaning")
     if job.unknown:
-        output.warn(f"{_counts(job.unknown)} left out: no such property")
+        output.warn(f"{humane.counts(job.unknown)} left out: no such property")
     if job.errors:
         lines = humane.count(job.errors, "line")
         output.warn(f"{lines} could not be imported; see {job.quarantine} in the dataset's folder")
-
-
-def _counts(found: dict[str, int]) -> str:
-    """How many values, and of which properties most."""
-    most = sorted(found.items(), key=lambda item: (-item[1], item[0]))
-    named = [f"{name} {number:,}" for name, number in most[:_MOST_NAMED]]
-    named += ["..."] if len(most) > _MOST_NAMED else []
-    return f"{humane.count(sum(found.values()), 'value')} ({', '.join(named)})"

@@ -10,6 +10,7 @@ from lakehouse_assets.mapping.config import DatasetMapping
 from lakehouse_assets.mapping.loading import load_mapping
 from lakehouse_assets.mapping.run import look_at
 from lakehouse_assets.mapping.store import Mappings
+from lakehouse_assets.model.documents import read_yaml
 from lakehouse_assets.operations.mapping_states import MappingState, file_names, mapping_state, readable
 from lakehouse_assets.operations.mappings import MappingJob, MappingOperation
 from lakehouse_assets.operations.repositories import Progress, Repositories
@@ -76,6 +77,11 @@ class MappingFiles(Mappings):
             msg = f"{path} does not exist; write there what becomes of the table's rows, as for `ftm map`"
             raise NotFound(msg) from exc
         given = _NO_HASH if file is not None else content_hash
+        if given is None and "content_hash" not in read_yaml(data, place, texts=True):
+            msg = (
+                f"{place} does not say which table it is for; give a file, or the checksum of an archived one"
+            )
+            raise InvalidData(msg)
         mapping = load_mapping(data, place, dataset=self._parts.name, content_hash=given)
         if file is not None:
             stored = self._parts.archive.store(file, key=key)
