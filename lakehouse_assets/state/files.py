@@ -98,11 +98,7 @@ class JobFiles:
 
     def remove(self, kind: Kind, raw: bytes) -> bool:
         """Remove a file that still holds these bytes; False when it does not."""
-        key = self._keys[kind]
-        if self._location.path is not None:
-            return self._location.clear(key, raw)
-        # not every store can delete on a condition: whoever does this holds the lease
-        return self._location.read_or_none(key) == raw and self._location.delete(key)
+        return self._location.remove(self._keys[kind], raw)
 
     def delete(self, kind: Kind) -> bool:
         """Remove a file, whatever it holds; False when there was none."""

@@ -50,6 +50,9 @@ class Files(Protocol):
     def clear(self, key: str, old: bytes) -> bool:
         """Remove or empty a file if it still holds the old bytes."""
 
+    def remove(self, key: str, old: bytes) -> bool:
+        """Remove a file if it still holds the old bytes, as well as the store can tell."""
+
     def delete(self, key: str) -> bool:
         """Remove a file."""
 

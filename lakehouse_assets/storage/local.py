@@ -119,6 +119,10 @@ class LocalFiles:
         with self._guarded(key):
             return self._holds(key, old) and self.delete(key)
 
+    def remove(self, key: str, old: bytes) -> bool:
+        """Remove a file if it still holds the old bytes."""
+        return self.clear(key, old)
+
     def _holds(self, key: str, data: bytes) -> bool:
         try:
             return self.read(key) == data

@@ -145,6 +145,15 @@ class Location:
         with self._found(key):
             return self._files.clear(key, old)
 
+    def remove(self, key: str, old: bytes) -> bool:
+        """
+        Remove a file if it still holds the old bytes; False when it does not.
+
+        Some object stores cannot delete on a condition, and take one for none: hold a lease that keeps others off.
+        """
+        with self._found(key):
+            return self._files.remove(key, old)
+
     def delete(self, key: str) -> bool:
         """Remove a file; False when there was none."""
         return self._files.delete(checked(key))

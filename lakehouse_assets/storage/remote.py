@@ -215,6 +215,31 @@ class RemoteFiles:
         """Empty a file if it still holds the old bytes: stores cannot all delete on a condition."""
         return self.swap(key, old, b"")
 
+    def remove(self, key: str, old: bytes) -> bool:
+        """Remove a file if it still holds the old bytes; not every store keeps to that condition."""
+        if self._protocol == "s3":
+            return self._remove_by_etag(key, old)
+        with _memory_guard:
+            return bool(self._info(key)) and self.read(key) == old and self.delete(key)
+
+    def _remove_by_etag(self, key: str, old: bytes) -> bool:
+        bucket, _, path = self.path(key).partition("/")
+        with self._named(key):
+            try:
+                etag = str(self._fs.info(self.path(key)).get("ETag"))
+                if self._cat(key) != old:
+                    return False
+                self._fs.call_s3("delete_object", Bucket=bucket, Key=path, IfMatch=etag)
+            except OSError as exc:
+                if code_of(exc) in {"NotImplemented", "501"}:
+                    return self.delete(key)
+                if code_of(exc) == "NoSuchBucket" or not (
+                    isinstance(exc, FileNotFoundError) or is_refused(exc)
+                ):
+                    raise
+                return False
+            return True
+
     def delete(self, key: str) -> bool:
         """Remove a file."""
         if self._info(key) is None:

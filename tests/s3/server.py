@@ -7,6 +7,7 @@ what becomes of them: an error (`status`, `code`), `hang` for so many seconds, `
 asked, `ignore` a header, or `die`, the whole server at once.
 """
 
+import io
 import json
 import os
 import sys
@@ -42,6 +43,9 @@ class FaultyS3:
             else:
                 _ORDERS[environ["PATH_INFO"]](**wanted)
             return _reply(environ, start, 200, "OK")
+        # all of it, and before the lock: a client that stalls must hold nobody else up
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        environ["wsgi.input"] = io.BytesIO(body)
         if f"Credential={WRONG}" in environ.get("HTTP_AUTHORIZATION", ""):
             return _reply(environ, start, 403, "InvalidAccessKeyId")
         rule = self._rule(environ)
@@ -103,9 +107,6 @@ _ORDERS: dict[str, Callable[..., None]] = {"/_fill": _fill, "/_save": _save, "/_
 
 
 def _reply(environ: dict[str, Any], start: Callable[..., Any], status: int, code: str) -> Answer:
-    # what is not read would be taken for the next request
-    if not environ["PATH_INFO"].startswith("/_"):
-        environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
     body = f"<Error><Code>{code}</Code><Message>refused by rule: {code}</Message></Error>".encode()
     start(f"{status} {code}", [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))])
     return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]

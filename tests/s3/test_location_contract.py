@@ -153,6 +153,24 @@ def test_swap_and_clear_change_only_what_they_expect(lake: Location) -> None:
     assert not lake.clear("a", b"1")
     assert lake.clear("a", b"2")
     assert not lake.read_or_none("a")
+    lake.write("b", b"1")
+    assert not lake.remove("b", b"0")
+    assert (lake.remove("b", b"1"), lake.exists("b")) == (True, False)
+    assert not lake.remove("b", b"1")
+
+
+def test_what_is_written_while_it_should_be_removed_stays(bucket: Bucket) -> None:
+    lake = bucket.location
+    lake.write("a", b"old")
+    # the request is held up, and made again
+    bucket.rule(methods=["DELETE"], times=1, hang=0.5)
+    removal = threading.Thread(target=lambda: removed.append(lake.remove("a", b"old")))
+    removed: list[bool] = []
+    removal.start()
+    time.sleep(0.2)
+    lake.write("a", b"new")
+    removal.join()
+    assert (removed, lake.read("a")) == ([False], b"new")
 
 
 @pytest.mark.parametrize("size", [0, 5, 33 * MB])

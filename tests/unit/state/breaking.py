@@ -34,22 +34,20 @@ class Breaking(Location):
         self._change(key)
         return super().swap(key, old, new)
 
-    def clear(self, key: str, old: bytes) -> bool:
-        self._remove(key)
-        return super().clear(key, old)
+    def remove(self, key: str, old: bytes) -> bool:
+        self._change(key, removed=True)
+        return super().remove(key, old)
 
     def delete(self, key: str) -> bool:
-        self._remove(key)
+        self._change(key, removed=True)
         return super().delete(key)
 
-    def _remove(self, key: str) -> None:
-        if self.refuse_removals and "/" not in key:
-            raise StorageError("refused")
-        self._change(key)
-
-    def _change(self, key: str) -> None:
-        if self._left is None or "/" in key:
+    def _change(self, key: str, *, removed: bool = False) -> None:
+        if "/" in key:
             return
+        if removed and self.refuse_removals:
+            raise StorageError("refused")
         if self._left == 0:
             raise Crash
-        self._left -= 1
+        if self._left is not None:
+            self._left -= 1

@@ -134,3 +134,15 @@ def test_half_a_reset_does_not_bring_back_what_was_completed(place: Breaking, st
     crash(place, lambda: store.complete(state), after=1)
     crash(place, lambda: store.reset("j"), after=1)
     assert look(store) == (6, 6, "completed", False, 6)
+
+
+def test_who_goes_on_after_a_crash_is_not_disturbed_when_what_is_left_of_it_is_dropped(
+    place: Breaking, store: StateStore
+) -> None:
+    state = running(store)
+    crash(place, lambda: store.complete(state), after=1)
+    works = store.get_or_create("j")
+    store.rollback("j")
+    assert on_disk(place) == [("C", 6)]
+    store.update(works)
+    assert look(store) == (6, 7, "running", True, 6)
