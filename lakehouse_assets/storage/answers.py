@@ -16,6 +16,11 @@ _ADVICE: tuple[tuple[frozenset[str], str], ...] = (
         frozenset({"NoCredentialsError", "PartialCredentialsError", "169.254.169.254", "CredentialsNotLoaded"}),
         "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the storage options key and secret",
     ),
+    (frozenset({"ProfileNotFound"}), "mend AWS_PROFILE, or add the profile to ~/.aws/config"),
+    (
+        frozenset({"SSOTokenLoadError", "UnauthorizedSSOTokenError", "TokenRetrievalError"}),
+        "log in again: `aws sso login`",
+    ),
     (
         frozenset({"AccessDenied", "AllAccessDisabled", "MethodNotAllowed"}),
         "let these credentials read, write, delete and list in this bucket, or take others",

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 
 from lakehouse_assets.errors import InvalidData
+from lakehouse_assets.storage.profiles import of_profile
 
 # fsspec's word, delta-rs's word
 _WORDS = (
@@ -52,14 +53,15 @@ def for_delta(options: Mapping[str, str], environ: Mapping[str, str] | None = No
     """
     The options as delta-rs takes them.
 
-    It knows the AWS_* variables itself, but neither fsspec's variable for the endpoint nor that a plain http
-    endpoint is meant.
+    It knows the AWS_* variables itself, but neither fsspec's variable for the endpoint, nor the files of AWS
+    profiles, nor that a plain http endpoint is meant.
 
     Example:
         >>> found = for_delta({"key": "me", "endpoint_url": "http://store:9000"}, {})
         >>> found["AWS_ENDPOINT_URL"], found["AWS_ALLOW_HTTP"]
         ('http://store:9000', 'true')
     """
+    given_none = environ is None
     environ = os.environ if environ is None else environ
     known = {_TO_DELTA.get(name, name): value for name, value in options.items()}
     known |= {name: f"{_seconds(options, name):g}s" for name in _DEFAULTS}
@@ -69,6 +71,8 @@ def for_delta(options: Mapping[str, str], environ: Mapping[str, str] | None = No
     special = environ.get("FSSPEC_S3_ENDPOINT_URL") or environ.get("AWS_ENDPOINT_URL_S3")
     if special:
         known.setdefault("AWS_ENDPOINT_URL", special)
+    if given_none:
+        known |= of_profile(known)
     endpoint = known.get("AWS_ENDPOINT_URL") or environ.get("AWS_ENDPOINT_URL")
     if endpoint and endpoint.startswith("http://"):
         known.setdefault("AWS_ALLOW_HTTP", "true")
