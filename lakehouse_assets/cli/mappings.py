@@ -10,7 +10,6 @@ from lakehouse_assets.cli.call import Call, WrongUsage
 from lakehouse_assets.cli.codes import DONE, DONE_WITH_ERRORS, FAILED
 from lakehouse_assets.cli.progress import Bar
 from lakehouse_assets.cli.verb import verb, verb_group
-from lakehouse_assets.errors import LakehouseError
 from lakehouse_assets.model.times import iso_z
 
 if TYPE_CHECKING:
@@ -103,19 +102,17 @@ def run(
     wanted = [mappings.find(digits) for digits in hashes] if hashes else mappings.wanted()
     jobs: list[MappingJob] = []
     failed: dict[str, str] = {}
-    for content_hash in dict.fromkeys(wanted):
-        try:
-            with Bar("mapping", shown=not call.quiet) as progress:
-                job = mappings.run_one(content_hash, force=force, progress=progress)
-        except LakehouseError as exc:
-            if len(wanted) == 1:
-                raise
-            failed[content_hash] = str(exc)
-            output.say(f"error: {output.visible(str(exc))}")
-            continue
-        jobs.append(job)
-        if not call.as_json:
+    with Bar("mapping", shown=not call.quiet) as progress:
+        for ran in mappings.run(wanted, force=force, progress=progress):
+            if ran.job is not None:
+                jobs.append(ran.job)
+            if ran.error is not None:
+                failed[ran.content_hash] = str(ran.error)
+    if not call.as_json:
+        for job in jobs:
             _print_run(call, job)
+    for problem in failed.values():
+        output.say(f"error: {output.visible(problem)}")
     if any(not job.skipped for job in jobs):
         reporting.report(dataset)
     if call.as_json:

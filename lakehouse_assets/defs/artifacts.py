@@ -9,6 +9,7 @@ from lakehouse_assets.defs import columns
 
 CONFIG = "dataset_config"
 ARCHIVE = "archive"
+MAPPINGS = "mappings"
 STATEMENTS = "statements"
 INDEX = "index_json"
 CATALOG = "catalog_index"
@@ -79,6 +80,21 @@ SOURCE_FILES = Artifact(
     deps=(),
 )
 
+TABLE_MAPPINGS = Artifact(
+    asset=MAPPINGS,
+    name="mappings",
+    path=layout.MAPPINGS,
+    title="What becomes of tables:",
+    purpose="for each archived CSV, workbook or parquet file that has a `mapping.yml`, the entities that its rows are "
+    "made into. Materialize it to run those that changed; what one said before and does not say any more is deleted in "
+    "the same commit.\n\nIn a run that makes the statements, too, a mapping that fails keeps nothing else from being "
+    "made: the check `is_latest` names it. `lakehouse map add` adds one.",
+    group="files",
+    kinds=frozenset({"yaml", "polars"}),
+    columns=columns.MAPPINGS,
+    deps=(ARCHIVE,),
+)
+
 STATEMENT_TABLE = Artifact(
     asset=STATEMENTS,
     name="statements",
@@ -91,7 +107,7 @@ STATEMENT_TABLE = Artifact(
     group="statements",
     kinds=frozenset({"deltalake", "duckdb", "polars"}),
     columns=columns.STATEMENTS,
-    deps=(ARCHIVE,),
+    deps=(MAPPINGS,),
 )
 
 EXPORTS = (
@@ -195,7 +211,7 @@ LAKE_CATALOG = Artifact(
 FILES = (*EXPORTS, DATASET_INDEX)
 """What is written as a file for each dataset, in the order of `make`."""
 
-MADE = (SOURCE_FILES, STATEMENT_TABLE, *EXPORTS, *DIFFS, DATASET_INDEX)
+MADE = (SOURCE_FILES, TABLE_MAPPINGS, STATEMENT_TABLE, *EXPORTS, *DIFFS, DATASET_INDEX)
 """What `make` materialises for each dataset."""
 
 

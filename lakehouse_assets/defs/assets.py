@@ -12,6 +12,7 @@ from lakehouse_assets.defs.artifacts import Artifact
 from lakehouse_assets.defs.automation import keep_latest
 from lakehouse_assets.defs.differences import diff_asset
 from lakehouse_assets.defs.failures import RETRY, explained
+from lakehouse_assets.defs.mappings import mappings_asset
 from lakehouse_assets.defs.naming import Naming
 from lakehouse_assets.defs.progress import LogProgress
 from lakehouse_assets.defs.resources import makes, open_lake
@@ -71,6 +72,7 @@ def build_assets(naming: Naming) -> list[dg.AssetsDefinition | dg.SourceAsset]:
     return [
         _dataset_config(naming),
         archive_asset(naming),
+        mappings_asset(naming),
         _statements(naming),
         *(_export(naming, artifact) for artifact in artifacts.FILES),
         *(diff_asset(naming, artifact) for artifact in artifacts.DIFFS),

@@ -72,6 +72,13 @@ _DOCUMENT = {
 }
 _OP = {"op": "ADD, MOD or DEL: it is new, is different, or is gone"}
 _CHANGED = {**_OP, "entity": "the whole entity as it is now; of a deleted one only the id"}
+_MAPPING = {
+    "file": "checksum of the table, its name in the archive",
+    "path": "the paths under which it is archived",
+    "makes": "the schemata of the entities that its rows become",
+    "statements": "what the last run made of it",
+    "why": "why it is fresh or stale",
+}
 _FILE = {
     "key": "path in the source that the file was found in",
     "name": "file name",
@@ -119,5 +126,6 @@ DOCUMENTS = _schema(_DOCUMENT)
 ENTITIES_DIFF = _schema(_CHANGED, entity="object")
 DOCUMENTS_DIFF = _schema({**_OP, **_DOCUMENT})
 FILES = _schema(_FILE)
+MAPPINGS = _schema(_MAPPING, statements="integer")
 INDEX = _schema(_INDEX, resources="list", entity_count="integer", thing_count="integer", stats="object")
 CATALOG = _schema(_CATALOG, datasets="list")

@@ -19,6 +19,7 @@ from lakehouse_assets.defs.events import (
     maintenance_observation,
     materialization,
 )
+from lakehouse_assets.defs.mappings import of_mappings
 from lakehouse_assets.defs.naming import Naming
 from lakehouse_assets.lake import Dataset, Lake
 from lakehouse_assets.operations import ImportJob
@@ -42,6 +43,7 @@ def report_dataset(
     found = [
         *report_config(instance, dataset, naming=naming),
         *report_archive(instance, dataset, naming=naming),
+        *report_mappings(instance, dataset, naming=naming),
         *report_statements(instance, dataset, job=job, naming=naming),
     ]
     for artifact in artifacts.EXPORTS:
@@ -74,6 +76,15 @@ def report_archive(instance: dg.DagsterInstance, dataset: Dataset, *, naming: Na
         return []
     summary = dataset.archive.summary()
     _report(instance, naming, asset, summary.listing.version, of_archive(dataset, summary), dataset.name)
+    return [asset]
+
+
+def report_mappings(instance: dg.DagsterInstance, dataset: Dataset, *, naming: Naming = _PLAIN) -> list[str]:
+    """A mapping ran that was new or had changed."""
+    asset, version = artifacts.MAPPINGS, dataset.mappings.version()
+    if _known(instance, naming.key(asset), dataset.name) == version:
+        return []
+    _report(instance, naming, asset, version, of_mappings(dataset), dataset.name)
     return [asset]
 
 

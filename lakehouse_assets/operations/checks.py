@@ -8,11 +8,12 @@ from collections.abc import Callable
 from lakehouse_assets import layout
 from lakehouse_assets.errors import InvalidData
 from lakehouse_assets.exports.registry import EXPORTS
-from lakehouse_assets.operations import archive_checks, diff_checks
+from lakehouse_assets.operations import archive_checks, diff_checks, mapping_checks
 from lakehouse_assets.operations.archive_checks import ARCHIVE
 from lakehouse_assets.operations.assertions import evaluate
 from lakehouse_assets.operations.findings import CheckResult, Finding, Row, Severity
 from lakehouse_assets.operations.freshness import Freshness, freshness_of, path_of
+from lakehouse_assets.operations.mapping_checks import MAPPINGS
 from lakehouse_assets.operations.references import check_references
 from lakehouse_assets.operations.repositories import Repositories
 from lakehouse_assets.statements import schema as s
@@ -27,6 +28,7 @@ _BLOCK = 4 << 20
 def check_names() -> list[tuple[str, str]]:
     """Every (asset, check) there is, in the order of the assets."""
     names = [(ARCHIVE, check) for check in archive_checks.CHECKS]
+    names += [(MAPPINGS, check) for check in mapping_checks.CHECKS]
     names += [(STATEMENTS, check) for check in _STATEMENT_CHECKS]
     for export in EXPORTS.values():
         names += [(export.asset, check) for check in _EXPORT_CHECKS]
@@ -43,6 +45,8 @@ def run_check(parts: Repositories, asset: str, check: str) -> CheckResult:
         raise InvalidData(msg)
     if asset == ARCHIVE:
         name, found = ARCHIVE, archive_checks.CHECKS[check](parts)
+    elif asset == MAPPINGS:
+        name, found = MAPPINGS, mapping_checks.CHECKS[check](parts)
     elif asset == STATEMENTS:
         name, found = STATEMENTS, _STATEMENT_CHECKS[check](parts)
     elif asset in diff_checks.ASSETS:
@@ -60,6 +64,8 @@ def _mend(asset: str, check: str) -> str:
     """What helps, once it names the dataset and the export."""
     if asset == ARCHIVE:
         return archive_checks.MENDS[check]
+    if asset == MAPPINGS:
+        return mapping_checks.MENDS[check]
     if asset in diff_checks.ASSETS:
         return diff_checks.MENDS[check]
     if asset == STATEMENTS and check == "is_latest":

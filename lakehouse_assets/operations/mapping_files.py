@@ -1,11 +1,13 @@
 """The mappings of a dataset with all that can be done with them."""
 
+import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lakehouse_assets.errors import InvalidData, NotFound
+from lakehouse_assets import layout
+from lakehouse_assets.errors import InvalidData, LakehouseError, NotFound
 from lakehouse_assets.mapping.config import DatasetMapping
 from lakehouse_assets.mapping.loading import load_mapping
 from lakehouse_assets.mapping.run import look_at
@@ -16,6 +18,8 @@ from lakehouse_assets.operations.mappings import MappingJob, MappingOperation
 from lakehouse_assets.operations.repositories import Progress, Repositories
 
 log = logging.getLogger(__name__)
+
+NO_MAPPINGS = "none"
 
 # in the place of a file that is not archived yet
 _NO_HASH = "0" * 64
@@ -40,6 +44,15 @@ class Added:
     def replaces(self) -> Sequence[str]:
         """The files whose mappings it takes the place of."""
         return self.mapping.replaces
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A mapping that was run: its job, or the error that it failed with."""
+
+    content_hash: str
+    job: MappingJob | None = None
+    error: LakehouseError | None = None
 
 
 class MappingFiles(Mappings):
@@ -103,6 +116,28 @@ class MappingFiles(Mappings):
         """Run the mapping of a file, unless it ran as it is now."""
         job = MappingJob.make(dataset=self._parts.name, content_hash=content_hash)
         return MappingOperation(job, repositories=self._parts, progress=progress).run(force=force)
+
+    def run(
+        self,
+        hashes: Sequence[str] | None = None,
+        *,
+        force: bool = False,
+        progress: Progress | None = None,
+    ) -> Iterator[Ran]:
+        """Run some mappings, by default all that were not replaced, one after the other; one that fails stops none."""
+        for content_hash in dict.fromkeys(self.wanted() if hashes is None else hashes):
+            try:
+                yield Ran(content_hash, self.run_one(content_hash, force=force, progress=progress))
+            except LakehouseError as exc:
+                yield Ran(content_hash, error=exc)
+
+    def version(self) -> str:
+        """Another text as soon as a mapping ran that had changed; `none` without mappings."""
+        digests = []
+        for content_hash in self.hashes():
+            record = self._parts.records.get(layout.mapping_tag(content_hash))
+            digests.append(f"{content_hash}:{record.digest if record else ''}")
+        return hashlib.sha256("\n".join(digests).encode()).hexdigest() if digests else NO_MAPPINGS
 
     def wanted(self) -> list[str]:
         """The files whose mappings are run: all but those that were replaced."""
