@@ -76,6 +76,7 @@ def test_a_reader_never_sees_half_a_file_or_an_older_state(tmp_path: Path) -> No
         state = store.get_or_create("j")
         assert state.generation >= last
         last, reads = state.generation, reads + 1
+        time.sleep(0.0005)
     join(writer)
     assert (store.get_or_create("j").generation, reads > 100) == (1000, True)
 
