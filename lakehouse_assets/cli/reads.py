@@ -1,12 +1,11 @@
 """`get`, `query` and `statements`: what a dataset says."""
 
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -14,12 +13,8 @@ from lakehouse_assets.cli import output, statement_json
 from lakehouse_assets.cli.call import Call, WrongUsage
 from lakehouse_assets.cli.codes import DONE, FAILED
 from lakehouse_assets.cli.moments import moment
+from lakehouse_assets.cli.sinks import sink
 from lakehouse_assets.cli.verb import verb
-
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
-
-    from lakehouse_assets.storage.digest import Sink
 
 verbs = typer.Typer()
 
@@ -118,32 +113,13 @@ def statements(
         raise WrongUsage(msg)
     selection = Selection(entity or None, origin, bucket, schema, prop, changed_since)
     dataset = call.dataset()
-    with _sink(out) as sink:
+    with sink(out) as file:
         if chosen is Format.parquet:
-            dataset.statements_parquet(sink, selection)
+            dataset.statements_parquet(file, selection)
             return
         blocks = dataset.statements_csv(selection)
         for block in statement_json.lines(blocks) if chosen is Format.json else blocks:
-            sink.write(block)
-
-
-@contextmanager
-def _sink(out: Path | None) -> "Iterator[Sink]":
-    """Stdout, or a file that appears when all of it is written."""
-    from lakehouse_assets.storage.location import Location
-
-    if out is None:
-        yield _Stdout()
-        return
-    with Location(out.resolve().parent).writer(out.name) as file:
-        yield file
-
-
-class _Stdout:
-    """Takes the bytes of a result, as a file does."""
-
-    def write(self, data: "ReadableBuffer", /) -> None:
-        output.write(data)
+            file.write(block)
 
 
 def _print_lines(lines: Iterable[bytes]) -> None:

@@ -21,6 +21,13 @@ def lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
         yield json.dumps(statement, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 
+def rows(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """One JSON object for each row of any CSV with a header."""
+    csv.field_size_limit(_LONGEST_VALUE)
+    for row in csv.DictReader(_text_lines(blocks), strict=True):
+        yield json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode()
+
+
 def _text_lines(blocks: Iterable[bytes]) -> Iterator[str]:
     r"""The lines of the blocks, cut at \n alone: values hold other ends of lines."""
     rest = b""

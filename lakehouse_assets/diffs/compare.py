@@ -36,7 +36,7 @@ def compare(
         both = old.join(new, on=list(keys), how="full", coalesce=True)
         changed = both.filter(pl.col(WAS).ne_missing(pl.col(DIGEST)))
         if len(changed):
-            yield changed.select(_op().alias(OP), *keys, WAS, DIGEST, OFFSET, SIZE).sort(keys)
+            yield with_op(changed).select(OP, *keys, WAS, DIGEST, OFFSET, SIZE).sort(keys)
 
 
 def their_changes(entries: Iterable[Entry]) -> "pl.DataFrame | None":
@@ -73,16 +73,18 @@ def _overwritten(old: "pl.DataFrame", theirs: "pl.DataFrame", keys: Sequence[str
     return pl.concat([old, there])
 
 
-def _op() -> "pl.Expr":
+def with_op(changed: "pl.DataFrame") -> "pl.DataFrame":
+    """What is done to each line, by its digests before and after."""
     import polars as pl
 
-    return (
+    op = (
         pl.when(pl.col(WAS).is_null())
         .then(pl.lit(ADD))
         .when(pl.col(DIGEST).is_null())
         .then(pl.lit(DEL))
         .otherwise(pl.lit(MOD))
     )
+    return changed.with_columns(op.alias(OP))
 
 
 def _empty(keys: Sequence[str], *names: str) -> "pl.DataFrame":

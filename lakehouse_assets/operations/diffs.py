@@ -45,8 +45,8 @@ class DiffOperation(DatasetJobOperation[DiffJob]):
     def is_fresh(self) -> bool:
         """Whether the differences lead to the file that is there."""
         artifact = self.job.artifact
-        is_there = self.parts.records.get(EXPORTS[artifact].target) is not None
-        return is_there and diffs_are_latest(self.parts, artifact)
+        forms = layout.forms(EXPORTS[artifact].target)
+        return any(map(self.parts.location.exists, forms)) and diffs_are_latest(self.parts, artifact)
 
     def skip(self) -> None:
         """Note that nothing changed."""

@@ -15,6 +15,7 @@ from lakehouse_assets.statements.canonical import sort_rows
 from lakehouse_assets.statements.explode import Stamp
 from lakehouse_assets.statements.imports import Advance, BadLines, Imported, Inputs, Intake, Revive
 from lakehouse_assets.statements.lines import BadLine
+from lakehouse_assets.statements.past import PastTable
 from lakehouse_assets.statements.ranges import RANGE_ROWS, ROW_BYTES
 from lakehouse_assets.statements.reader import PartitionState, Reader
 from lakehouse_assets.statements.replacing import check_replaceable, overtaking, replaced_rows
@@ -72,18 +73,27 @@ class StatementStore:
         tags: Tags,
         shards: int = 0,
     ) -> None:
-        self.table = StatementTable(location)
-        self.reader = Reader(
-            self.table,
-            leases=leases,
-            temp_directory=settings.temp_directory,
-            run_rows=max(RANGE_ROWS, settings.memory_bytes // ROW_BYTES),
-        )
+        self._location = location
         self._dataset = dataset
         self._settings = settings
         self._leases = leases
         self._tags = tags
         self._shards = shards
+        self.table = StatementTable(location)
+        self.reader = self._reader_of(self.table)
+
+    def reader_at(self, version: int) -> Reader:
+        """A reader of what the statements were at a version of the table, as long as its files lie there."""
+        return self._reader_of(PastTable(self._location, version))
+
+    def _reader_of(self, table: StatementTable) -> Reader:
+        settings = self._settings
+        return Reader(
+            table,
+            leases=self._leases,
+            temp_directory=settings.temp_directory,
+            run_rows=max(RANGE_ROWS, settings.memory_bytes // ROW_BYTES),
+        )
 
     def content_version(self) -> str:
         """The version of what reads answer: `<table id>:<version>`, or `none` without a table."""

@@ -228,6 +228,14 @@ class StatementTable:
                 return self._noted() or f"{snapshot.table_id}:{commits[-1]['version']}"
             limit *= 8
 
+    def commits(self) -> list[tuple[int, int]]:
+        """The versions that the log tells of, each with its time in milliseconds since 1970; none without a table."""
+        table = self._open()
+        if table is None:
+            return []
+        with self._named():
+            return [(int(commit["version"]), int(commit.get("timestamp") or 0)) for commit in table.history()]
+
     def note_content_version(self) -> None:
         """Keep the content version in a side file, for the day when the log that tells it is cleaned up."""
         version = self.content_version()
