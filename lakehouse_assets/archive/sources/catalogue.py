@@ -1,7 +1,8 @@
 """What was seen at a source: each file, in which state, and what its content was."""
 
-import logging
-from collections.abc import Sequence
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 
 from lakehouse_assets.archive.sources.base import SourceFile
@@ -11,9 +12,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
-log = logging.getLogger(__name__)
-
 _ROW_GROUP = 64 << 10
+_HELD = 4 << 20
 
 
 class Seen(NamedTuple):
@@ -38,7 +38,9 @@ class Seen(NamedTuple):
 
 class Catalogue:
     """
-    The files of a source that were seen, about 120 bytes of memory for each.
+    The files of a source that were seen; those of earlier crawls are held in memory, 120 bytes each.
+
+    What is added waits in a temporary file, so a first crawl of any size needs little.
 
     Example:
         >>> catalogue = Catalogue()
@@ -54,7 +56,9 @@ class Catalogue:
         self._before: pa.Table | None = None
         self._hashes: np.ndarray | None = None
         self._order: np.ndarray | None = None
-        self._added: list[pa.RecordBatch] = []
+        self._file = tempfile.SpooledTemporaryFile(_HELD, prefix="lakehouse-crawl-")  # noqa: SIM115
+        self._sizes: list[int] = []
+        self._added: list[np.ndarray] = []
 
     @classmethod
     def read(cls, source: BinaryIO, *, name: str = "the catalogue") -> "Catalogue":
@@ -69,14 +73,11 @@ class Catalogue:
         except (pa.ArrowInvalid, pa.ArrowKeyError, ValueError) as exc:
             msg = f"{name} cannot be read: {exc}; without it, all files are read once more"
             raise InvalidData(msg) from exc
-        hashes = [
-            np.fromiter(map(hash, batch.column(0).to_pylist()), np.int64, len(batch))
-            for batch in table.select(["key"]).to_batches(max_chunksize=_ROW_GROUP)
-        ]
-        if hashes:
-            found = np.concatenate(hashes)
-            order = np.argsort(found, kind="stable").astype(np.uint32)
-            made._before, made._hashes, made._order = table, found[order], order
+        batches = table.select(["key"]).to_batches(max_chunksize=_ROW_GROUP)
+        if batches:
+            hashes = np.concatenate([_hashes(batch.column(0).to_pylist()) for batch in batches])
+            order = np.argsort(hashes, kind="stable").astype(np.uint32)
+            made._before, made._hashes, made._order = table, hashes[order], order
         return made
 
     def find(self, files: Sequence[SourceFile]) -> list[Seen | None]:
@@ -85,7 +86,7 @@ class Catalogue:
 
         if self._before is None or self._hashes is None or self._order is None:
             return [None] * len(files)
-        wanted = np.fromiter((hash(file.key) for file in files), np.int64, len(files))
+        wanted = _hashes([file.key for file in files])
         at = np.minimum(np.searchsorted(self._hashes, wanted), len(self._hashes) - 1)
         hits = np.flatnonzero(self._hashes[at] == wanted)
         found: list[Seen | None] = [None] * len(files)
@@ -102,34 +103,55 @@ class Catalogue:
         """Note what is known of some files now, in place of what was."""
         import pyarrow as pa
 
+        if not rows:
+            return
         columns = list(zip(*rows, strict=True))
-        if columns:
-            columns[4] = tuple(map(bytes.fromhex, columns[4]))
-            self._added.append(pa.record_batch([list(column) for column in columns], schema=_schema()))
+        columns[4] = tuple(map(bytes.fromhex, columns[4]))
+        batch = pa.record_batch([list(column) for column in columns], schema=_schema())
+        self._added.append(_hashes(columns[0]))
+        self._sizes.append(self._file.write(batch.serialize()))
 
     @property
     def has_changed(self) -> bool:
         """Whether anything was added since it was read."""
-        return bool(self._added)
+        return bool(self._sizes)
 
     def write(self, sink: BinaryIO) -> int:
         """Write all of it as parquet; returns how many files it has."""
-        import polars as pl
-        import pyarrow as pa
         import pyarrow.parquet as pq
 
-        parts = [self._before] if self._before is not None else []
-        table = pa.concat_tables([*parts, pa.Table.from_batches(self._added, schema=_schema())])
-        frame = pl.DataFrame(table).unique(subset="key", keep="last", maintain_order=True)
-        pq.write_table(
-            frame.to_arrow().cast(_schema()),
-            sink,
-            compression="zstd",
-            row_group_size=_ROW_GROUP,
-            # keys and checksums hardly repeat
-            use_dictionary=False,
-        )
-        return len(frame)
+        files = 0
+        # keys and checksums hardly repeat
+        with pq.ParquetWriter(sink, _schema(), compression="zstd", use_dictionary=False) as writer:
+            for batch in self._batches():
+                writer.write_batch(batch, _ROW_GROUP)
+                files += len(batch)
+        return files
+
+    def _batches(self) -> "Iterator[pa.RecordBatch]":
+        """What was known before and is not known anew, then what is."""
+        import numpy as np
+        import pyarrow as pa
+
+        if self._before is not None and self._hashes is not None and self._order is not None:
+            new = np.concatenate(self._added) if self._added else np.empty(0, np.int64)
+            stays = np.empty(len(self._order), bool)
+            # if another key has the same hash it is forgotten, and its file read once more
+            stays[self._order] = ~np.isin(self._hashes, new)
+            for start in range(0, len(stays), _ROW_GROUP):
+                rows = self._before.slice(start, _ROW_GROUP)
+                yield from rows.filter(pa.array(stays[start : start + _ROW_GROUP])).to_batches()
+        self._file.seek(0)
+        for size in self._sizes:
+            yield pa.ipc.read_record_batch(pa.py_buffer(self._file.read(size)), _schema())
+        self._file.seek(0, os.SEEK_END)
+
+
+def _hashes(keys: Sequence[str]) -> "np.ndarray":
+    """Numbers by which keys are found; others in each process."""
+    import numpy as np
+
+    return np.fromiter(map(hash, keys), np.int64, len(keys))
 
 
 def _schema() -> "pa.Schema":

@@ -11,7 +11,6 @@ from typing import BinaryIO, cast
 
 from lakehouse_assets.archive.names import safe_key
 from lakehouse_assets.archive.sources.base import (
-    THREADS,
     Found,
     LeftOut,
     OpenFile,
@@ -42,7 +41,7 @@ class LocalSource:
     what lies there is found at its own place. A link that leads out of the folder, or nowhere, cannot be read.
     """
 
-    threads = THREADS
+    threads = 4
 
     def __init__(self, path: str, *, avoid: Sequence[Path] = ()) -> None:
         """

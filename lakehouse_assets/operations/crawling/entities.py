@@ -16,8 +16,8 @@ from lakehouse_assets.statements.store import StatementStore
 
 log = logging.getLogger(__name__)
 
-BATCH = 5000
-"""Files whose entities are one commit: each costs some 0.2 s, and after a crash those of the last are read again."""
+BATCH = 2000
+"""Files whose entities are one commit: each costs some 0.2 s, memory, and after a crash reading again."""
 
 _SECONDS = 120.0
 # a merge of a large partition may keep others out for some time
