@@ -10,6 +10,7 @@ from lakehouse_assets.cli.progress import Bar
 from lakehouse_assets.cli.verb import verb
 
 if TYPE_CHECKING:
+    from lakehouse_assets.operations import VacuumJob
     from lakehouse_assets.storage.holders import Holder
 
 verbs = typer.Typer()
@@ -90,13 +91,20 @@ def vacuum(
         told = output.fields(job, "dataset", "files", "bytes", "swept", "seconds", "skipped", "errors")
         options = output.fields(job, "retention_hours", "dry_run", "run_id")
         output.document({**told, **options, "rows": 0, "digest": dataset.content_version()})
-    elif not job.files and not job.swept:
-        output.line(f"{job.dataset}: nothing to vacuum")
     else:
-        output.line(
-            f"{'would delete' if dry_run else 'deleted'} {humane.count(job.files, 'file')} of {job.dataset}, "
-            f"{humane.size(job.bytes)}, in {humane.seconds(job.seconds)}"
-        )
+        _print_vacuum(job)
+
+
+def _print_vacuum(job: "VacuumJob") -> None:
+    if job.files:
+        did = "would delete" if job.dry_run else "deleted"
+        files, size = humane.count(job.files, "file"), humane.size(job.bytes)
+        output.line(f"{did} {files} of {job.dataset}, {size}, in {humane.seconds(job.seconds)}")
+    if job.swept:
+        files = humane.count(job.swept, "unfinished file")
+        output.line(f"{job.dataset}: removed {files} that dead writers left over")
+    if not job.files and not job.swept:
+        output.line(f"{job.dataset}: nothing to vacuum")
 
 
 @verb(verbs, "unlock", example="lakehouse unlock -d eu_list --force")

@@ -8,7 +8,7 @@ from lakehouse_assets import layout
 from lakehouse_assets.model.job import DatasetJob
 from lakehouse_assets.model.times import now_utc
 from lakehouse_assets.operations.base import DatasetJobOperation
-from lakehouse_assets.statements.vacuum import find_unneeded, vacuum
+from lakehouse_assets.statements.vacuum import LEFT_OVER, find_unneeded, vacuum
 from lakehouse_assets.storage.jobs import JobRun
 
 log = logging.getLogger(__name__)
@@ -60,9 +60,10 @@ class VacuumOperation(DatasetJobOperation[VacuumJob]):
         return all(when is None or (done is not None and done > when) for when in rewritten)
 
     def skip(self) -> None:
-        """Note that there was nothing to delete."""
+        """Note that there was no data file to delete; what dead writers left over goes all the same."""
         super().skip()
         self.job.skipped = True
+        self.job.swept = len(self.parts.location.sweep(older=LEFT_OVER))
 
     def handle(self, run: JobRun[VacuumJob], *args: object, **kwargs: object) -> None:
         """Delete what is not needed."""

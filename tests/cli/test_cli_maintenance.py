@@ -1,5 +1,6 @@
 """`lakehouse merge`, `compact`, `vacuum` and `unlock`."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,17 @@ def test_a_vacuum_deletes_what_a_merge_replaced(acme: Lakehouse, entities: Path)
     assert acme("query", "-d", "acme").out == before
     assert acme("vacuum", "-d", "acme").out == "acme: nothing to vacuum\n"
     assert acme("vacuum", "-d", "acme", "--json").json["skipped"] is True
+
+
+def test_a_vacuum_tells_of_what_dead_writers_left_over(acme: Lakehouse, folder: Path) -> None:
+    left = folder / "data" / "acme" / "exports" / ".tmp-statements"
+    left.parent.mkdir()
+    left.write_bytes(b"torn")
+    assert acme("vacuum", "-d", "acme").out == "acme: nothing to vacuum\n"
+    os.utime(left, (0, 0))
+    told = acme("vacuum", "-d", "acme").out
+    assert told == "acme: removed 1 unfinished file that dead writers left over\n"
+    assert not left.exists()
 
 
 def test_hours_of_retention_cannot_be_negative(acme: Lakehouse) -> None:

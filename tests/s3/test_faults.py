@@ -248,3 +248,14 @@ def test_a_store_is_tried_when_a_dataset_is_made_and_nothing_of_that_is_left(buc
     # who opens what is there need not be allowed to write
     bucket.rule(methods=["PUT", "POST", "DELETE"], status=403, code="AccessDenied")
     assert bucket.lake.dataset("acme").config.name == "acme"
+
+
+def test_a_vacuum_aborts_what_killed_exports_left_open_also_when_no_file_is_to_be_deleted(
+    acme: Dataset, made: Bucket
+) -> None:
+    acme.vacuum()
+    made.server.ask("POST", f"{made.name}/lake/acme/exports/killed.csv?uploads", b"")
+    made.server.ask("POST", f"{made.name}/lake/other/exports/killed.csv?uploads", b"")
+    job = acme.vacuum()
+    assert (job.skipped, job.files, job.swept) == (True, 0, 1)
+    assert made.uploads() == ["lake/other/exports/killed.csv"]
