@@ -79,6 +79,7 @@ class StateStore:
         state_dataset: str,
         username: str | None = None,
         file_type: str = "others",
+        *,
         storage_options: Mapping[str, str] | None = None,
     ) -> "StateStore":
         """

@@ -34,9 +34,7 @@ class Writes:
             found = _expected(files, data)
             if kind == "completed" and _is_completed(found, values):
                 return
-            header = self._next(data, kind, values)
-            self._put(files, found, data, to_file(values, header), kind, lease)
-            data.written_as(header)
+            self._put(files, found, data, values, kind, lease)
             if kind == "completed" and found.running is not None:
                 _tidy(files, data.job, found.running)
 
@@ -48,9 +46,7 @@ class Writes:
         with self._locked(data.job, "prepare") as (files, lease):
             found = _expected(files, data)
             values = found.current.values if found.current else {}
-            header = self._next(data, "running", values)
-            self._put(files, found, data, to_file(values, header), "running", lease)
-            data.written_as(header)
+            self._put(files, found, data, values, "running", lease)
 
     def rollback(self, job: str) -> bool:
         """Remove the running file, whatever it holds; whether there was one."""
@@ -93,15 +89,23 @@ class Writes:
         )
 
     def _put(
-        self, files: JobFiles, found: Found, data: StateData, body: bytes, kind: Kind, lease: Lease
+        self,
+        files: JobFiles,
+        found: Found,
+        data: StateData,
+        values: dict[str, Json],
+        kind: Kind,
+        lease: Lease,
     ) -> None:
         """Write a file in the place of what was found of it; StateConflict when somebody else was faster."""
-        before = found.running if kind == "running" else found.completed
+        header = self._next(data, kind, values)
+        body = to_file(values, header)
         lease.check()
-        if not files.write(kind, before, body):
+        if not files.write(kind, found.running if kind == "running" else found.completed, body):
             raise _conflict(data.job, data.header, files.read().header)
         if not lease.held:
             _settle(files, found, data, body, kind)
+        data.written_as(header)
 
 
 def _expected(files: JobFiles, data: StateData) -> Found:
@@ -151,7 +155,12 @@ def _tidy(files: JobFiles, job: str, running: StateFile) -> None:
 
 
 def _order_of_removal(files: JobFiles) -> tuple[Kind, Kind]:
-    """The file that counts goes first..."""
+    """
+    In which order the files go, so that a crash in between leaves a state that was there.
+
+    What a completed state left behind goes first: alone, it would count again. Else the running file goes last: alone,
+    the completed one would give its generations a second time.
+    """
     return ("running", "completed") if _is_left_over(files) else ("completed", "running")
 
 

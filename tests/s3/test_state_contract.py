@@ -447,6 +447,31 @@ def test_an_answer_that_gets_lost_on_the_way_is_no_conflict(bucket: Bucket) -> N
         assert (state.generation, store.get_or_create("j").to_dict()) == (generation, {"n": generation})
 
 
+def test_the_layout_of_amorphic_is_a_folder_of_a_bucket(bucket: Bucket) -> None:
+    store = StateStore.from_amorphic_layout(
+        "landing", bucket.name, "finance", "orders", username="jane", storage_options=bucket.options
+    )
+    with store.session("j"):
+        pass
+    keys = bucket.keys()
+    assert "finance/orders/j_completed.json" in keys
+    assert (
+        header(Location(f"s3://{bucket.name}/finance/orders", bucket.options), COMPLETED)["username"]
+        == "jane"
+    )
+    assert (
+        StateStore.from_amorphic_layout(
+            lz_bucket="l",
+            dlz_bucket="dlz",
+            state_domain="d",
+            state_dataset="s",
+            username=None,
+            file_type="csv",
+        ).uri
+        == "s3://dlz/d/s"
+    )
+
+
 def test_processes_on_s3_lose_no_increment(bucket: Bucket) -> None:
     spawn = multiprocessing.get_context("spawn")
     children = [spawn.Process(target=count, args=(bucket.uri, bucket.options, 4)) for _ in range(2)]

@@ -5,7 +5,13 @@ from lakehouse_assets import errors
 
 @pytest.mark.parametrize(
     ("ours", "builtin"),
-    [(errors.InvalidData, ValueError), (errors.NotFound, FileNotFoundError), (errors.StorageError, OSError)],
+    [
+        (errors.InvalidData, ValueError),
+        (errors.NotFound, FileNotFoundError),
+        (errors.StorageError, OSError),
+        (errors.NotJson, TypeError),
+        (errors.ElementExists, KeyError),
+    ],
 )
 def test_an_error_is_also_the_built_in_one_and_shows_its_message(
     ours: type[errors.LakehouseError], builtin: type[Exception]
