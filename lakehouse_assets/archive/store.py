@@ -1,11 +1,11 @@
 """The archive of a dataset: every content once, named by its checksum, with a small file for each of its paths."""
 
-import logging
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO
@@ -14,19 +14,18 @@ from lakehouse_assets import layout
 from lakehouse_assets.archive.files import ArchivedFile
 from lakehouse_assets.archive.ids import file_id
 from lakehouse_assets.archive.intake import taken_in
+from lakehouse_assets.archive.known import KnownPaths, read_files
 from lakehouse_assets.archive.names import checked_checksum, checked_file_id, checked_key, is_checksum
 from lakehouse_assets.archive.opening import opened
 from lakehouse_assets.archive.summary import Summary, current_version, record, summarize
 from lakehouse_assets.archive.types import OCTET_STREAM, mimetype_of, sniff
 from lakehouse_assets.archive.verify import VerifyProgress, VerifyReport, verify
-from lakehouse_assets.archive.walk import BLOB, META, meta_keys
+from lakehouse_assets.archive.walk import META, meta_keys
 from lakehouse_assets.errors import InvalidData, NotFound
 from lakehouse_assets.model.times import now_utc, to_utc
 from lakehouse_assets.storage.location import Location
 from lakehouse_assets.storage.parallel import batches, in_parallel
 from lakehouse_assets.storage.tags import Tags
-
-log = logging.getLogger(__name__)
 
 ORIGIN = "archive"
 """The origin of files that a program stores one by one."""
@@ -64,6 +63,7 @@ class Archive:
         self._location = location
         self._dataset = dataset
         self._tags = tags
+        self._known = KnownPaths(location)
 
     def put(
         self,
@@ -95,11 +95,9 @@ class Archive:
                 raise InvalidData(msg)
             if check is not None:
                 check(content.checksum)
-            there = self._location.names(layout.folder(content.checksum))
-            is_new_blob = BLOB not in there
-            if is_new_blob:
+            has_blob, known = self._known.find(content.checksum, key)
+            if not has_blob:
                 content.publish(self._location)
-        known = self._known(key, content.checksum, there)
         told = mimetype or mimetype_of(name)
         changed_at = updated_at or created_at or now_utc()
         file = ArchivedFile(
@@ -117,7 +115,8 @@ class Archive:
         )
         if file != known:
             self._location.write(layout.file_meta(file.checksum, file.id), file.to_json())
-        return Stored(file, is_new_blob, known is None)
+            self._known.note(file)
+        return Stored(file, not has_blob, known is None)
 
     def store(
         self,
@@ -178,7 +177,7 @@ class Archive:
         """What is known of a content: one file for each path that it had, by path."""
         folder = layout.folder(checked_checksum(checksum))
         names = self._location.names(folder)
-        found = self._read_all([f"{folder}/{name}" for name in names if name.endswith(META)])
+        found = read_files(self._location, [f"{folder}/{name}" for name in names if name.endswith(META)])
         return sorted(found, key=lambda file: (file.key, file.id))
 
     def open(self, checksum: str) -> BinaryIO:
@@ -219,7 +218,8 @@ class Archive:
 
     def files(self, origin: str | None = None) -> Iterator[ArchivedFile]:
         """All files, or those of an origin, by checksum; what cannot be read is left out with a warning."""
-        for files in in_parallel(self._read_all, batches(meta_keys(self._location), _BATCH)):
+        read = partial(read_files, self._location)
+        for files in in_parallel(read, batches(meta_keys(self._location), _BATCH)):
             yield from (file for file in files if origin in (None, file.origin))
 
     def verify(self, progress: VerifyProgress | None = None) -> VerifyReport:
@@ -248,29 +248,7 @@ class Archive:
         """Note that the archive changed."""
         self._tags.set(layout.TAG_ARCHIVE_UPDATED)
 
-    def _known(self, key: str, checksum: str, names: Sequence[str]) -> ArchivedFile | None:
-        """What is known of a content at a path. Its id may be another one than we would give it."""
-        expected = f"{file_id(key, checksum)}{META}"
-        # most often it is the one that we gave: then no other has to be read
-        ordered = sorted((name for name in names if name.endswith(META)), key=lambda name: name != expected)
-        folder = layout.folder(checksum)
-        found = (self._read(f"{folder}/{name}") for name in ordered)
-        return next((file for file in found if file is not None and file.key == key), None)
-
     def _not_found(self, what: str) -> NotFound:
         return NotFound(
             f"{self._dataset} has no file {what}; `lakehouse archive ls -d {self._dataset}` lists them"
         )
-
-    def _read_all(self, keys: Sequence[str]) -> list[ArchivedFile]:
-        return [file for key in keys if (file := self._read(key)) is not None]
-
-    def _read(self, key: str) -> ArchivedFile | None:
-        data = self._location.read_or_none(key)
-        if data is None:
-            return None
-        try:
-            return ArchivedFile.load(data, self._location.url(key))
-        except InvalidData as exc:
-            log.warning("%s", exc)
-            return None

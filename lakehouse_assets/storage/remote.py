@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from lakehouse_assets.errors import InvalidData, StorageError
 from lakehouse_assets.storage.answers import code_of, explain, is_of_client, is_refused
+from lakehouse_assets.storage.children import Told, files_in
 from lakehouse_assets.storage.digest import DigestWriter
 from lakehouse_assets.storage.files import TEMP_PREFIX
 from lakehouse_assets.storage.options import for_s3fs
@@ -299,20 +300,9 @@ class RemoteFiles:
         """The names of the files in a folder, our temp files left out."""
         return sorted(name for name, _ in self._children(prefix) if not name.startswith(TEMP_PREFIX))
 
-    def _children(self, prefix: str) -> Iterator[tuple[str, dict[str, object]]]:
-        """The files directly in a folder: names, and what the store tells of them."""
+    def _children(self, prefix: str) -> list[tuple[str, Told]]:
         with self._named(prefix):
-            try:
-                entries = self._fs.ls(self.path(prefix), detail=True)
-            except (FileNotFoundError, NotADirectoryError) as exc:
-                if code_of(exc) == "NoSuchBucket":
-                    raise
-                return
-        for entry in entries:
-            folder, _, name = entry["name"].rpartition("/")
-            # a file of that very name is no folder, and an object that marks one no file
-            if entry["type"] == "file" and name and folder == self.path(prefix):
-                yield name, entry
+            return list(files_in(self._fs, self._protocol, self.path(prefix)))
 
     def move(self, key: str, to: str) -> None:
         """Give a file another key: a copy in the store, in parts where one would be too large, and a deletion."""

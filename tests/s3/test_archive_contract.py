@@ -5,6 +5,7 @@ import io
 import json
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -281,3 +282,24 @@ def test_the_version_is_another_one_when_a_file_comes_or_goes(archive: Archive) 
     assert archive.version() == two
     archive.delete(file.id, file.checksum)
     assert archive.version() not in (one, two)
+
+
+def test_a_content_with_very_many_paths_is_found_at_each_of_them(
+    archive: Archive, location: Location
+) -> None:
+    keys = [f"{number}/__init__.py" for number in range(80)]
+    stored = [archive.put(io.BytesIO(b""), key=key, updated_at=WHEN) for key in keys]
+    assert [each.is_new_file for each in stored] == [True] * 80
+    again = Archive(location, dataset="acme", tags=Tags(location))
+    # as another program names it
+    odd = stored[7].file
+    location.move(layout.file_meta(odd.checksum, odd.id), layout.file_meta(odd.checksum, "odd"))
+    location.write(layout.file_meta(odd.checksum, "odd"), replace(odd, id="odd").to_json())
+    for key in reversed(keys):
+        found = again.put(io.BytesIO(b""), key=key, updated_at=WHEN)
+        assert (found.is_new_blob, found.is_new_file) == (False, False)
+    assert len(list(again.files())) == 80
+    location.delete(layout.blob(odd.checksum))
+    location.delete(layout.file_meta(odd.checksum, stored[3].file.id))
+    back = again.put(io.BytesIO(b""), key=keys[3], updated_at=WHEN)
+    assert (back.is_new_blob, back.is_new_file) == (True, True)

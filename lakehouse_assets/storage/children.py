@@ -1,0 +1,46 @@
+"""The files directly in a remote folder."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from lakehouse_assets.storage.answers import code_of
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+Told = dict[str, object]
+"""What a store tells of a file."""
+
+
+def files_in(fs: "AbstractFileSystem", protocol: str, folder: str) -> Iterator[tuple[str, Told]]:
+    """The names of the files in a folder, by its path, and what the store tells of them; none without it."""
+    for path, told in _objects(fs, folder) if protocol == "s3" else _entries(fs, folder):
+        parent, _, name = path.rpartition("/")
+        # a file of that very name is no folder, and an object that marks one no file
+        if name and parent == folder:
+            yield name, told
+
+
+def _objects(fs: "AbstractFileSystem", folder: str) -> Iterator[tuple[str, Told]]:
+    """One request where s3fs makes two: of a folder that is not there it lists the one above."""
+    bucket, _, start = folder.partition("/")
+    options = {"Bucket": bucket, "Prefix": f"{start}/" if start else "", "Delimiter": "/"}
+    while True:
+        page = fs.call_s3("list_objects_v2", **options)
+        for told in page.get("Contents", []):
+            yield f"{bucket}/{told['Key']}", told
+        if not page.get("IsTruncated"):
+            return
+        options["ContinuationToken"] = page["NextContinuationToken"]
+
+
+def _entries(fs: "AbstractFileSystem", folder: str) -> Iterator[tuple[str, Told]]:
+    try:
+        entries = fs.ls(folder, detail=True)
+    except (FileNotFoundError, NotADirectoryError) as exc:
+        if code_of(exc) == "NoSuchBucket":
+            raise
+        return
+    for entry in entries:
+        if entry["type"] == "file":
+            yield entry["name"], entry
