@@ -1,13 +1,12 @@
 """exports/documents.csv: every file of the dataset, with its path and where its bytes are."""
 
-import mimetypes
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING
 
 from lakehouse_assets import layout
+from lakehouse_assets.archive.types import OCTET_STREAM, mimetype_of
 from lakehouse_assets.exports.base import MAX_NAMED, DatasetView, ExportResult, Output, digested_output
 from lakehouse_assets.exports.digests import ID, PATH, LineDigests, sizes_of, text_digests
 from lakehouse_assets.exports.folders import DOCUMENT_BUCKET, FOLDER, folder_paths
@@ -28,7 +27,6 @@ CRAWL = "crawl"
 COLUMNS = [s.ENTITY_ID, s.ORIGIN, s.SCHEMA, s.PROP, s.VALUE, s.FIRST_SEEN]
 """What must be read."""
 
-_UNKNOWN_TYPE = "application/octet-stream"
 _SHA256 = r"^[0-9a-f]{64}$"
 
 
@@ -144,7 +142,7 @@ def find_documents(rows: "pl.DataFrame", folders: "pl.DataFrame") -> Documents:
     checksums = hashed.filter(pl.col("value").str.contains(_SHA256))
     bad = hashed.join(checksums, on="entity", how="anti")["entity"].unique(maintain_order=True)
     files = _with_first(every, checksums, "checksum").drop_nulls("checksum")
-    files = _with_first(files, _of(values, "mimeType").filter(pl.col("value") != _UNKNOWN_TYPE), "mimetype")
+    files = _with_first(files, _of(values, "mimeType").filter(pl.col("value") != OCTET_STREAM), "mimetype")
     sizes = _of(values, "fileSize").filter(pl.col("value").str.contains(r"^\d{1,18}$"))
     files = _with_first(files, sizes, "size").with_columns(pl.col("size").fill_null("0"))
     files = files.with_columns(pl.coalesce("mimetype", _guessed(files["name"])).alias("mimetype"))
@@ -189,20 +187,8 @@ def _guessed(names: "pl.Series") -> "pl.Series":
 
     suffixes = names.str.extract(r"(\.[^./]+)$").str.to_lowercase().fill_null("")
     known = suffixes.unique()
-    types = pl.Series([_type_of(suffix) for suffix in known], dtype=pl.String)
+    types = pl.Series([mimetype_of(f"file{suffix}") for suffix in known], dtype=pl.String)
     return suffixes.replace_strict(known, types, return_dtype=pl.String)
-
-
-@cache
-def _type_of(suffix: str) -> str:
-    # followthemoney cleans types with it; the whole of followthemoney takes a second to load
-    from rigour.mime import DEFAULT, normalize_mimetype
-
-    # the types that Python knows itself: those of the system differ from machine to machine
-    guess, encoding = mimetypes.MimeTypes().guess_type(f"file{suffix}")
-    if encoding == "gzip":
-        guess = "application/gzip"
-    return normalize_mimetype(guess) if guess else DEFAULT
 
 
 def _address(prefix: str) -> "pl.Expr":
