@@ -47,6 +47,7 @@ from lakehouse_assets.operations.findings import CheckResult
 from lakehouse_assets.operations.freshness import Freshness, config_digest, freshness_of
 from lakehouse_assets.operations.given import given_sources
 from lakehouse_assets.operations.mapping_files import MappingFiles
+from lakehouse_assets.operations.mapping_states import file_names
 from lakehouse_assets.operations.queries import Query
 from lakehouse_assets.operations.repositories import Progress, Repositories
 from lakehouse_assets.operations.selections import ALL, Selection, selected_rows
@@ -306,7 +307,13 @@ class Dataset:
 
     def explain(self, entity_id: str, prop: str | None = None) -> Explanation:
         """Who says each value of an entity, since when, and what became of claims that do not count any more."""
-        return explain(self.statements, self.name, entity_id, prop)
+        return explain(
+            self.statements,
+            self.name,
+            entity_id,
+            prop,
+            file_names=lambda checksum: file_names(self.archive, checksum),
+        )
 
     def statement_frames(self, selection: Selection = ALL) -> "Iterator[pl.DataFrame]":
         """The statements that count, all or some, by frames of the columns of statements.csv."""

@@ -2,9 +2,10 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, Literal
 
 from lakehouse_assets.errors import NotFound
@@ -19,6 +20,9 @@ log = logging.getLogger(__name__)
 
 State = Literal["counts", "superseded", "deleted", "removed"]
 Row = dict[str, Any]
+
+FileNames = Callable[[str], Sequence[str]]
+"""The paths of an archived file, by its checksum."""
 
 _CRAWL = "crawl"
 _MAPPING = "mapping:"
@@ -39,6 +43,7 @@ class Claim:
     """
     What one origin says, or said, in one role and fragment.
 
+    `files` are the paths of the archived table that a mapping read, whose checksum is the `content_hash`.
     `state` tells what became of it: it `counts`, was `superseded` by a newer emission of its fragment, `deleted` by a
     tombstone, or `removed` from the table by another operation; `ended_at` tells when. `rows` is how many rows the
     table has of it now, `said` when it was said, as far as that is still known. `last_seen` is None when only the
@@ -48,6 +53,7 @@ class Claim:
     origin: str
     made_by: str | None
     content_hash: str | None
+    files: Sequence[str]
     role: str | None
     fragment: str | None
     schema: str
@@ -97,10 +103,18 @@ class Explanation:
     values: list[ExplainedValue]
 
 
-def explain(store: StatementStore, dataset: str, entity_id: str, prop: str | None = None) -> Explanation:
+def explain(
+    store: StatementStore,
+    dataset: str,
+    entity_id: str,
+    prop: str | None = None,
+    *,
+    file_names: FileNames = lambda _: (),
+) -> Explanation:
     """
     Explain an entity, or one property of it; NotFound when nothing is known about it.
 
+    `file_names` gives the paths of an archived file by its checksum.
     Without a property, the rows that stand for the entity itself are left out unless there are no others.
     """
     if prop is not None:
@@ -108,7 +122,7 @@ def explain(store: StatementStore, dataset: str, entity_id: str, prop: str | Non
     past = _past(store, entity_id)
     if past is None or not len(past.rows):
         raise NotFound(_missing(dataset, entity_id, past))
-    rows = _Rows(past)
+    rows = _Rows(past, cache(file_names))
     wanted = _wanted(rows.all, prop)
     return Explanation(
         dataset=dataset,
@@ -136,9 +150,10 @@ def _past(store: StatementStore, entity_id: str) -> Past | None:
 class _Rows:
     """The rows of an entity: all that are known, and by claim those that count."""
 
-    def __init__(self, past: Past) -> None:
+    def __init__(self, past: Past, file_names: FileNames) -> None:
         import polars as pl
 
+        self.file_names = file_names
         self.commits = past.commits
         self.all: list[Row] = past.rows.to_dicts()
         newest = past.rows.filter(pl.col(UNTIL).is_null())
@@ -195,6 +210,7 @@ def _claim(rows: _Rows, key: tuple[Any, ...], known: Sequence[Row]) -> Claim:
         origin=newest[s.ORIGIN],
         made_by=made_by,
         content_hash=content_hash,
+        files=rows.file_names(content_hash) if content_hash is not None else (),
         role=newest[s.ROLE],
         fragment=newest[s.FRAGMENT] or None,
         schema=newest[s.SCHEMA],

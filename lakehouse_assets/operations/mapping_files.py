@@ -99,7 +99,7 @@ class MappingFiles(Mappings):
         if file is not None:
             stored = self._parts.archive.store(file, key=key)
             mapping = mapping.with_changes(content_hash=stored.checksum)
-        files = file_names(self._parts, mapping.content_hash)
+        files = file_names(self._parts.archive, mapping.content_hash)
         with self._parts.archive.local_path(mapping.content_hash) as local:
             read_as, missing = look_at(mapping, local, name=files[0] if files else mapping.content_hash)
         earlier = [] if beside else self._same_path(mapping.content_hash, files)
@@ -162,7 +162,7 @@ class MappingFiles(Mappings):
     def _same_path(self, content_hash: str, files: Sequence[str]) -> list[str]:
         """The other mapped files that lie, or lay, where this one lies."""
         others = [other for other in self.hashes() if other != content_hash]
-        return [other for other in others if {*file_names(self._parts, other)} & {*files}]
+        return [other for other in others if {*file_names(self._parts.archive, other)} & {*files}]
 
     def _take_back(self, content_hash: str) -> None:
         """Let no other mapping replace one that was just added."""

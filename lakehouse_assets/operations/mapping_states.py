@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from lakehouse_assets import layout
+from lakehouse_assets.archive.store import Archive
 from lakehouse_assets.errors import InvalidData
-from lakehouse_assets.mapping.config import DatasetMapping
+from lakehouse_assets.mapping.config import DatasetMapping, is_content_hash
 from lakehouse_assets.mapping.store import Mappings
 from lakehouse_assets.operations.repositories import Repositories
 
@@ -65,7 +66,7 @@ def mapping_state(parts: Repositories, content_hash: str) -> MappingState:
         why = f"another program ran it, {'after' if fresh else 'before'} it changed"
     return MappingState(
         content_hash,
-        file_names(parts, content_hash),
+        file_names(parts.archive, content_hash),
         fresh,
         why,
         ran_at=record.written_at if record else ran_at,
@@ -73,9 +74,9 @@ def mapping_state(parts: Repositories, content_hash: str) -> MappingState:
     )
 
 
-def file_names(parts: Repositories, content_hash: str) -> list[str]:
-    """The paths under which a file is archived."""
-    return [file.key for file in parts.archive.get_all_files(content_hash)]
+def file_names(archive: Archive, content_hash: str) -> list[str]:
+    """The paths under which a file is archived; none for what is no checksum of one."""
+    return [file.key for file in archive.get_all_files(content_hash)] if is_content_hash(content_hash) else []
 
 
 def readable(mappings: Mappings) -> Iterator[DatasetMapping]:

@@ -92,7 +92,7 @@ class MappingOperation(DatasetJobOperation[MappingJob]):
         """Note in the job what lies there."""
         super().skip()
         job = self.job
-        job.skipped, job.files = True, file_names(self.parts, job.content_hash)
+        job.skipped, job.files = True, file_names(self.parts.archive, job.content_hash)
         record = self.parts.records.get(self.get_target())
         if record is not None:
             job.digest, job.rows = record.digest, record.rows
@@ -102,7 +102,7 @@ class MappingOperation(DatasetJobOperation[MappingJob]):
         job = run.job
         found = self.mappings.read(job.content_hash)
         check_not_replaced(self.mappings, found.mapping)
-        job.files = file_names(self.parts, job.content_hash)
+        job.files = file_names(self.parts.archive, job.content_hash)
         job.replaced = list(found.mapping.replaces)
         name = job.files[0] if job.files else job.content_hash
         with (
