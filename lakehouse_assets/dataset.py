@@ -39,6 +39,7 @@ from lakehouse_assets.operations import (
     VacuumOperation,
 )
 from lakehouse_assets.operations.checks import check_names, run_check
+from lakehouse_assets.operations.crawling.report import CrawlReport, read_report
 from lakehouse_assets.operations.differences import Differences
 from lakehouse_assets.operations.entities import Entities
 from lakehouse_assets.operations.explain import Explanation, explain
@@ -354,7 +355,7 @@ class Dataset:
         asked = job.make(dataset=self.name, assertions=assertions, **fields)
         step = operation(asked, repositories=self.repositories, progress=progress)
         done: ExportJob = step.run(force=force, update_index=update_index)
-        if update_index and not done.skipped:
+        if update_index and (not done.skipped or done.done):
             self.lake.export_catalog()
         return done
 
@@ -411,6 +412,10 @@ class Dataset:
         given = {name: value for name, value in asked.items() if value is not None}
         job = CrawlJob.make(dataset=self.name, verify=verify, **given)
         return CrawlOperation(job, repositories=self.repositories, progress=progress).run()
+
+    def crawl_report(self, run_id: str) -> CrawlReport:
+        """What a crawl saw of which sources, and what failed, by the id of its run; NotFound without it."""
+        return read_report(self.location, run_id)
 
     def download(
         self, target: str | Path, *, force: bool = False, progress: Progress | None = None

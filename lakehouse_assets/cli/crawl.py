@@ -101,7 +101,7 @@ def crawl(
             progress=progress,
         )
     if not verify:
-        reporting.report(dataset)
+        reporting.report(dataset, crawl=job)
     if call.as_json:
         output.document(_document(job))
     else:

@@ -11,18 +11,18 @@ if TYPE_CHECKING:
     from dagster import DagsterInstance
 
     from lakehouse_assets.lake import Dataset, Lake
-    from lakehouse_assets.operations import CompactJob, ImportJob, MergeJob, VacuumJob
+    from lakehouse_assets.operations import CompactJob, CrawlJob, ImportJob, MergeJob, VacuumJob
 
 log = logging.getLogger(__name__)
 
 
-def report(dataset: "Dataset", *, job: "ImportJob | None" = None) -> None:
+def report(dataset: "Dataset", *, job: "ImportJob | None" = None, crawl: "CrawlJob | None" = None) -> None:
     """Bring Dagster's picture of a dataset up to date."""
 
     def tell(instance: "DagsterInstance") -> None:
         from lakehouse_assets.defs.report import report_dataset
 
-        report_dataset(instance, dataset, job=job)
+        report_dataset(instance, dataset, job=job, crawl=crawl)
 
     _tell(dataset.lake, tell)
 

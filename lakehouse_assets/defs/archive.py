@@ -5,11 +5,13 @@ import dagster as dg
 from lakehouse_assets.archive.summary import Summary
 from lakehouse_assets.defs import artifacts
 from lakehouse_assets.defs.automation import keep_latest
+from lakehouse_assets.defs.crawls import CrawlConfig, of_crawls, run_crawls
 from lakehouse_assets.defs.failures import RETRY, explained
 from lakehouse_assets.defs.naming import Naming
 from lakehouse_assets.defs.numbers import bars, human_size
 from lakehouse_assets.defs.preview import Cell, cell, table
-from lakehouse_assets.defs.resources import open_lake
+from lakehouse_assets.defs.resources import makes, open_lake
+from lakehouse_assets.defs.telling import tell_statements
 from lakehouse_assets.lake import Dataset
 
 _MOST_NAMED = 20
@@ -34,12 +36,17 @@ def archive_asset(naming: Naming) -> dg.AssetsDefinition:
         automation_condition=keep_latest(naming),
         retry_policy=RETRY,
     )
-    def archive(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+    def archive(context: dg.AssetExecutionContext, config: CrawlConfig) -> dg.MaterializeResult[None]:
         with explained():
             dataset = open_lake(context, naming).dataset(context.partition_key)
+            before = dataset.content_version()
+            jobs = run_crawls(dataset, config, context.log)
+            if dataset.content_version() != before and not makes(context, naming, artifacts.STATEMENTS):
+                tell_statements(context, naming, dataset, "crawled")
             summary = dataset.archive.summary()
             return dg.MaterializeResult(
-                data_version=dg.DataVersion(summary.listing.version), metadata=of_archive(dataset, summary)
+                data_version=dg.DataVersion(summary.listing.version),
+                metadata={**of_archive(dataset, summary), **of_crawls(dataset, jobs)},
             )
 
     return archive

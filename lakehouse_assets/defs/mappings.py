@@ -5,15 +5,15 @@ from collections.abc import Sequence
 import dagster as dg
 from pydantic import Field
 
-from lakehouse_assets.defs import artifacts, metadata
+from lakehouse_assets.defs import artifacts
 from lakehouse_assets.defs.automation import keep_latest
-from lakehouse_assets.defs.events import materialization
 from lakehouse_assets.defs.failures import RETRY, explained
 from lakehouse_assets.defs.naming import Naming
 from lakehouse_assets.defs.numbers import bars
 from lakehouse_assets.defs.preview import Cell, cell, table
 from lakehouse_assets.defs.progress import LogProgress
 from lakehouse_assets.defs.resources import makes, open_lake
+from lakehouse_assets.defs.telling import tell_statements
 from lakehouse_assets.errors import InvalidData
 from lakehouse_assets.lake import Dataset
 from lakehouse_assets.operations.mapping_files import Ran
@@ -56,7 +56,8 @@ def mappings_asset(naming: Naming) -> dg.AssetsDefinition:
             ran = _run(dataset, config, context.log)
             if not makes(context, naming, artifacts.STATEMENTS):
                 # alone, it says itself that the statements changed, and fails by itself
-                _tell(context, naming, dataset, ran)
+                if any(each.job is not None and not each.job.skipped for each in ran):
+                    tell_statements(context, naming, dataset, "mapped from tables")
                 _insist(ran)
             return dg.MaterializeResult(
                 data_version=dg.DataVersion(dataset.mappings.version()), metadata=of_mappings(dataset, ran)
@@ -114,22 +115,6 @@ def _run(dataset: Dataset, config: MappingConfig, log: dg.DagsterLogManager) -> 
             name = ", ".join(each.job.files) or each.content_hash
             log.info(f"made {each.job.entities:,} entities of {each.job.records:,} rows of {name}")
     return ran
-
-
-def _tell(context: dg.AssetExecutionContext, naming: Naming, dataset: Dataset, ran: Sequence[Ran]) -> None:
-    """Say that the statements have another content."""
-    if not any(each.job is not None and not each.job.skipped for each in ran):
-        return
-    context.log_event(
-        materialization(
-            naming,
-            artifacts.STATEMENTS,
-            dataset.content_version(),
-            metadata.of_statements(dataset, None),
-            partition=dataset.name,
-            description="mapped from tables",
-        )
-    )
 
 
 def _insist(ran: Sequence[Ran]) -> None:

@@ -11,6 +11,7 @@ import dagster as dg
 from lakehouse_assets.defs import artifacts, metadata
 from lakehouse_assets.defs.archive import of_archive
 from lakehouse_assets.defs.artifacts import Artifact
+from lakehouse_assets.defs.crawls import of_crawls
 from lakehouse_assets.defs.differences import of_differences
 from lakehouse_assets.defs.events import (
     DATA_VERSION,
@@ -22,18 +23,23 @@ from lakehouse_assets.defs.events import (
 from lakehouse_assets.defs.mappings import of_mappings
 from lakehouse_assets.defs.naming import Naming
 from lakehouse_assets.lake import Dataset, Lake
-from lakehouse_assets.operations import ImportJob
+from lakehouse_assets.operations import CrawlJob, ImportJob
 
 _PLAIN = Naming()
 
 
 def report_dataset(
-    instance: dg.DagsterInstance, dataset: Dataset, *, job: ImportJob | None = None, naming: Naming = _PLAIN
+    instance: dg.DagsterInstance,
+    dataset: Dataset,
+    *,
+    job: ImportJob | None = None,
+    crawl: CrawlJob | None = None,
+    naming: Naming = _PLAIN,
 ) -> list[str]:
     """
     Bring Dagster's picture of a dataset up to date; returns the assets that had changed.
 
-    `job` is the import that changed it, if it was one: its counts are shown.
+    `job` is the import that changed it, or `crawl` the crawl, if it was one: its counts are shown.
 
     Example:
         >>> with existing_instance(lake) as instance:
@@ -42,7 +48,7 @@ def report_dataset(
     """
     found = [
         *report_config(instance, dataset, naming=naming),
-        *report_archive(instance, dataset, naming=naming),
+        *report_archive(instance, dataset, crawl=crawl, naming=naming),
         *report_mappings(instance, dataset, naming=naming),
         *report_statements(instance, dataset, job=job, naming=naming),
     ]
@@ -69,13 +75,16 @@ def report_config(instance: dg.DagsterInstance, dataset: Dataset, *, naming: Nam
     return [artifacts.CONFIG]
 
 
-def report_archive(instance: dg.DagsterInstance, dataset: Dataset, *, naming: Naming = _PLAIN) -> list[str]:
-    """Files came or went."""
+def report_archive(
+    instance: dg.DagsterInstance, dataset: Dataset, *, crawl: CrawlJob | None = None, naming: Naming = _PLAIN
+) -> list[str]:
+    """Files came or went, or were looked for."""
     asset = artifacts.ARCHIVE
-    if _known(instance, naming.key(asset), dataset.name) == dataset.archive.version():
+    if crawl is None and _known(instance, naming.key(asset), dataset.name) == dataset.archive.version():
         return []
     summary = dataset.archive.summary()
-    _report(instance, naming, asset, summary.listing.version, of_archive(dataset, summary), dataset.name)
+    found = {**of_archive(dataset, summary), **of_crawls(dataset, [crawl] if crawl is not None else [])}
+    _report(instance, naming, asset, summary.listing.version, found, dataset.name)
     return [asset]
 
 
