@@ -23,6 +23,7 @@ PAGES = (HERE / "tutorial.md",)
 _BLOCK = re.compile(r"(?<=^```console\n)(.*?)(?=^```$)", re.MULTILINE | re.DOTALL)
 _VARYING = (
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|\+00:00)?"), "TIME"),
+    (re.compile(r"\b\d{8}T\d{12}Z\b"), "TIME"),
     (re.compile(r"\b\d+\.\d s\b"), "SECONDS"),
     (re.compile(r"\b[0-9a-f]{8}-[0-9a-f-]{27}\b"), "ID"),
     # tables are as wide as what varies in them

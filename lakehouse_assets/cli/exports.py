@@ -23,6 +23,9 @@ _FIELDS = (
     "rows", "bytes", "digest", "seconds", "skipped", "errors", "path", "notes", "failed_assertions",
 )  # fmt: skip
 
+_DIFFED = ("entities", "documents")
+"""Those of which the differences are kept."""
+
 _MOST_NAMED = 5
 
 Artifact = Mapping[str, object]
@@ -46,9 +49,28 @@ def export(
     ] = None,
     force: Force = False,
     no_assertions: NoAssertions = False,
+    no_diff: Annotated[
+        bool,
+        typer.Option(
+            "--no-diff", help="Do not keep what changed in entities and documents; the next export does."
+        ),
+    ] = False,
+    initial_diff: Annotated[
+        bool,
+        typer.Option(
+            "--initial-diff", help="Keep the first export as a difference, too, that adds everything."
+        ),
+    ] = False,
 ) -> None:
-    """Write statements, entities, documents, statistics, index."""
+    """
+    Write statements, entities, documents, statistics, index.
+
+    Of entities and documents, what changed since the export before is kept, too: `lakehouse diff` shows it.
+    """
     wanted = _wanted(names or [])
+    if no_diff and initial_diff:
+        msg = "--no-diff leaves differences out, and --initial-diff asks for the first one: give one of them"
+        raise WrongUsage(msg)
     dataset = call.dataset()
     # one index for all, written as the last of them
     update_index = "index" not in wanted
@@ -60,10 +82,14 @@ def export(
                 assertions=not no_assertions,
                 update_index=update_index,
                 progress=progress,
+                **({"make_diff": not no_diff, "initial_diff": initial_diff} if name in _DIFFED else {}),
             )
             for name in wanted
         }
-    made = {name: output.fields(job, *_FIELDS) for name, job in jobs.items()}
+    made = {
+        name: output.fields(job, *_FIELDS, *(["diffs"] if name in _DIFFED else []))
+        for name, job in jobs.items()
+    }
     reporting.report(dataset)
     if call.as_json:
         output.document(_document(dataset.name, made))
@@ -159,15 +185,26 @@ def _print(dataset: str, made: Mapping[str, Artifact]) -> None:
         size = humane.size(int(str(artifact["bytes"])))
         if artifact["skipped"]:
             output.line(f"{dataset}: {name} is fresh ({size})")
-            continue
-        rows, took = int(str(artifact["rows"])), float(str(artifact["seconds"]))
-        output.line(
-            f"{dataset}: {name} written to {artifact['path']}: "
-            f"{humane.count(rows, 'row')}, {size} in {humane.seconds(took)}"
-        )
+        else:
+            rows, took = int(str(artifact["rows"])), float(str(artifact["seconds"]))
+            output.line(
+                f"{dataset}: {name} written to {artifact['path']}: "
+                f"{humane.count(rows, 'row')}, {size} in {humane.seconds(took)}"
+            )
         notes = artifact.get("notes")
         if isinstance(notes, dict):
             _warn_of(f"{dataset}: {name}", notes)
+        diffs = artifact.get("diffs")
+        if isinstance(diffs, dict):
+            _tell_of(dataset, diffs)
+
+
+def _tell_of(dataset: str, diffs: Mapping[str, Mapping[str, int | str]]) -> None:
+    """What changed since the export before, and where that is kept."""
+    for name, changed in diffs.items():
+        if "path" in changed:
+            counts = ", ".join(f"{int(changed[word]):,} {word}" for word in ("added", "modified", "deleted"))
+            output.line(f"{dataset}: {name} changed, {counts}: {changed['path']}")
 
 
 def _warn_of(place: str, notes: Mapping[str, int | list[str]]) -> None:

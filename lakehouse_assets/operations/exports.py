@@ -142,7 +142,9 @@ class ExportOperation(DatasetJobOperation[DJ]):
         job.failed_assertions = insist(self.parts, export.target, anyway=not job.assertions)
         with self.parts.leases.target(export.target) as lease:
             view = self._view(run, kwargs.get("dataset"))
-            if kwargs.get("force") or not self._is_written():
+            # the file may be what it should be, and only what follows it is not
+            job.skipped = not kwargs.get("force") and self._is_written()
+            if not job.skipped:
                 self._write(view, lease, began)
             self._conclude(view, lease)
         job.done, job.pending = job.rows, 0

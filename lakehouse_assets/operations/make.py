@@ -4,10 +4,12 @@ from lakehouse_assets import layout
 from lakehouse_assets.model.job import DatasetJob
 from lakehouse_assets.model.times import now_utc
 from lakehouse_assets.operations.base import DatasetJobOperation
-from lakehouse_assets.operations.exports import OPERATIONS, ExportJob
+from lakehouse_assets.operations.exports import OPERATIONS, DiffedExportJob, ExportJob
 from lakehouse_assets.storage.jobs import JobRun
 
-Summary = dict[str, int | float | str | bool | list[str] | dict[str, int | list[str]]]
+Summary = dict[
+    str, int | float | str | bool | list[str] | dict[str, int | list[str]] | dict[str, dict[str, int | str]]
+]
 
 
 class MakeJob(DatasetJob):
@@ -78,4 +80,5 @@ def _summary(job: ExportJob) -> Summary:
         "path": job.path,
         "notes": job.notes,
         "failed_assertions": job.failed_assertions,
+        **({"diffs": job.diffs} if isinstance(job, DiffedExportJob) else {}),
     }
