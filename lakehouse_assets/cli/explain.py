@@ -72,7 +72,9 @@ def _told(claim: "Claim") -> str:
     who = claim.origin
     if claim.made_by == "mapping":
         names = ", ".join(claim.files)
-        who = f"mapping of {names} ({claim.content_hash})" if names else f"mapping of file {claim.content_hash}"
+        who = (
+            f"mapping of {names} ({claim.content_hash})" if names else f"mapping of file {claim.content_hash}"
+        )
     who += " (files that were crawled)" if claim.made_by == "crawl" else ""
     who += f", role {claim.role}" if claim.role else ""
     who += f", fragment {claim.fragment}" if claim.fragment else ""
