@@ -23,8 +23,8 @@ _HEAD = 4096
 # a byte that UTF-8 does not have in this place
 _ESCAPED = re.compile("[\udc80-\udcff]")
 
-# what spreadsheets write; other names that a detector comes up with need more evidence
-_USUAL = ("cp125", "iso8859", "mac")
+# the code pages of DOS, which a detector finds in a few odd characters of any western text
+_DOUBTFUL = ("cp4", "cp7", "cp8")
 _LEAST_CONFIDENCE = 0.08
 _DEFAULT = "cp1252"
 
@@ -92,7 +92,7 @@ def _detected(sample: bytes) -> str:
         name = codecs.lookup(str(found["encoding"])).name
     except LookupError:
         return _fallback(sample)
-    sure = name.startswith(_USUAL) or float(found["confidence"] or 0) >= _LEAST_CONFIDENCE
+    sure = not name.startswith(_DOUBTFUL) or float(found["confidence"] or 0) >= _LEAST_CONFIDENCE
     return name if sure and _decodes(sample, name) else _fallback(sample)
 
 
