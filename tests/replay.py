@@ -62,8 +62,14 @@ class Replay:
         return count
 
     def _apply(self, path: str) -> int:
+        count = self.apply(plain(self.dataset, path))
+        assert count
+        return count
+
+    def apply(self, data: bytes) -> int:
+        """Apply changes, each of which has to be one; how many there were."""
         told: set[Any] = set()
-        for op, row in _changes(self.key, plain(self.dataset, path)):
+        for op, row in _changes(self.key, data):
             name, content = _keyed(self.key, row)
             assert name not in told
             told.add(name)
@@ -73,7 +79,6 @@ class Replay:
             assert (op == "MOD") == (name in self.content)
             assert self.content.get(name) != content
             self.content[name] = content
-        assert told
         return len(told)
 
 
