@@ -120,7 +120,9 @@ def _unknown_keys(part: BaseModel, at: Place) -> Iterator[tuple[Place, str]]:
 
 def _near(name: str, known: Iterable[str]) -> str | None:
     by_lower = {found.lower(): found for found in sorted(known)}
-    near = get_close_matches(name.lower(), by_lower, n=3, cutoff=0.6)
+    # one that is hardly different is meant, whatever else is like it
+    near = get_close_matches(name.lower(), by_lower, n=1, cutoff=0.85)
+    near = near or get_close_matches(name.lower(), by_lower, n=3, cutoff=0.6)
     return f"did you mean {' or '.join(by_lower[found] for found in near)}?" if near else None
 
 

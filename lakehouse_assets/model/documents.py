@@ -128,14 +128,14 @@ def problems_of(exc: ValidationError) -> list[tuple[Place, str]]:
 
 def point_out(problems: Iterable[tuple[Place, str]], data: bytes, place: str) -> str:
     """Problems of a YAML document as text, one a line: where it lies, the line in it, the name, the reason."""
-    lines = []
+    told = []
     for at, reason in problems:
         line = _line(data, at) if data else None
         where = f"{place}, line {line}" if line else place
         # a name that cannot be used: pydantic adds `[key]` to it
         name = ".".join(str(part) for part in at if part != "[key]")
-        lines.append(f"{where}: {name}: {reason}" if name else f"{where}: {reason}")
-    return "\n".join(lines)
+        told.append((line or 0, f"{where}: {name}: {reason}" if name else f"{where}: {reason}"))
+    return "\n".join(text for _, text in sorted(told, key=lambda each: each[0]))
 
 
 def _line(data: bytes, loc: Place) -> int | None:
