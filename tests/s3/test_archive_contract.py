@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lakehouse_assets import layout
-from lakehouse_assets.archive.intake import IN_MEMORY
+from lakehouse_assets.archive import intake
 from lakehouse_assets.archive.store import Archive
 from lakehouse_assets.errors import InvalidData, NotFound, StorageError
 from lakehouse_assets.storage.location import Location
@@ -20,6 +20,7 @@ from lakehouse_assets.storage.tags import Tags
 from tests.s3.store import Bucket
 
 WHEN = datetime(2024, 5, 6, 7, 8, 9, 123456, tzinfo=UTC)
+IN_MEMORY = 1 << 17
 LARGE = bytes(range(256)) * (IN_MEMORY // 256 + 1000)
 
 
@@ -39,6 +40,12 @@ class Failing(io.RawIOBase):
 
 def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
+
+
+@pytest.fixture(autouse=True)
+def _little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Less has to be sent for a file to count as large."""
+    monkeypatch.setattr(intake, "IN_MEMORY", IN_MEMORY)
 
 
 @pytest.fixture(params=["local", "s3"])
@@ -115,7 +122,7 @@ def test_a_large_content_that_is_known_is_not_stored_twice(
     assert len(everything()) == 3
 
 
-@pytest.mark.parametrize("size", [1000, IN_MEMORY + 5_000_000])
+@pytest.mark.parametrize("size", [1000, IN_MEMORY + 500_000])
 def test_a_source_that_fails_leaves_nothing(
     archive: Archive, everything: Callable[[], list[str]], size: int
 ) -> None:
@@ -287,9 +294,9 @@ def test_the_version_is_another_one_when_a_file_comes_or_goes(archive: Archive) 
 def test_a_content_with_very_many_paths_is_found_at_each_of_them(
     archive: Archive, location: Location
 ) -> None:
-    keys = [f"{number}/__init__.py" for number in range(80)]
+    keys = [f"{number}/__init__.py" for number in range(40)]
     stored = [archive.put(io.BytesIO(b""), key=key, updated_at=WHEN) for key in keys]
-    assert [each.is_new_file for each in stored] == [True] * 80
+    assert [each.is_new_file for each in stored] == [True] * 40
     again = Archive(location, dataset="acme", tags=Tags(location))
     # as another program names it
     odd = stored[7].file
@@ -298,7 +305,7 @@ def test_a_content_with_very_many_paths_is_found_at_each_of_them(
     for key in reversed(keys):
         found = again.put(io.BytesIO(b""), key=key, updated_at=WHEN)
         assert (found.is_new_blob, found.is_new_file) == (False, False)
-    assert len(list(again.files())) == 80
+    assert len(list(again.files())) == 40
     location.delete(layout.blob(odd.checksum))
     location.delete(layout.file_meta(odd.checksum, stored[3].file.id))
     back = again.put(io.BytesIO(b""), key=keys[3], updated_at=WHEN)

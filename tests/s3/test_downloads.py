@@ -6,18 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from lakehouse_assets.archive.intake import IN_MEMORY
+from lakehouse_assets.archive import delivery
 from lakehouse_assets.errors import StorageError
 from lakehouse_assets.lake import Dataset
 from lakehouse_assets.storage.location import Location
 from tests.factories import entity, make_dataset
 from tests.s3.store import Bucket
 
-FILES = {
-    "a.txt": b"one",
-    "b* [1].txt": b"two",
-    "large.bin": os.urandom(1 << 20) * (IN_MEMORY // (1 << 20) + 1),
-}
+IN_MEMORY = 1 << 17
+FILES = {"a.txt": b"one", "b* [1].txt": b"two", "large.bin": os.urandom(2 * IN_MEMORY)}
+
+
+@pytest.fixture(autouse=True)
+def _little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Less has to be sent for a file to count as large."""
+    monkeypatch.setattr(delivery, "IN_MEMORY", IN_MEMORY)
 
 
 def fill(dataset: Dataset, files: dict[str, bytes]) -> Dataset:
