@@ -1,5 +1,7 @@
 """
-The demo: a lake of two datasets, made by Dagster from the entities in this folder.
+The demo: a lake of three datasets, made by Dagster from what lies in this folder.
+
+Two are imported from entities. The third is crawled from a folder of papers; mappings make entities of its tables.
 
 Run it as `make demo`. It can be run again at any time: what is there already is fresh, and is left alone.
 """
@@ -8,7 +10,8 @@ import sys
 import warnings
 from pathlib import Path
 
-from lakehouse_assets import Lake
+from lakehouse_assets import Dataset, Lake
+from lakehouse_assets.model.pipeline import CrawlSource, PipelineConfig
 
 HERE = Path(__file__).parent
 LAKE = Path("demo-lake")
@@ -26,7 +29,23 @@ DATASETS = {
         "category": "companies",
         "content_type": "structured",
     },
+    "power_papers": {
+        "title": "Papers about power stations",
+        "summary": "A folder as a source might hand it over: registers, a letter, figures, an older archive.",
+        "category": "documents",
+        "content_type": "mixed",
+    },
 }
+
+ENTITIES = ("eu_bodies", "energy_owners")
+"""Datasets that are there as entities."""
+
+PAPERS = "power_papers"
+"""The dataset that is there as files."""
+
+FIRST = ("stations.yml", "registers/stations.csv")
+SECOND = ("grid_operators.yml", "registers/grid operators.xlsx")
+"""Mappings, and which of its tables they make entities of."""
 
 
 def main() -> int:
@@ -34,26 +53,33 @@ def main() -> int:
     # Dagster says of itself which of its parts are new
     warnings.simplefilter("ignore")
     from lakehouse_assets.defs.instance import open_instance
-    from lakehouse_assets.defs.runs import run_checks, run_make
+    from lakehouse_assets.defs.runs import Made, run_checks, run_make
+
+    def tell(run: Made, what: str) -> bool:
+        print(f"run {run.run_id[:8]}  {what:<15} {run.error or 'ok'}")
+        return not run.success
 
     lake = Lake(LAKE)
     for name, config in DATASETS.items():
         if name not in lake.datasets():
             lake.create_dataset(name, **config)
+            if name == PAPERS:
+                prepare_papers(lake.dataset(name))
     # imported once: the second time there would be nothing new in them
     files = {
         name: [HERE / f"{name}.ftm.json"]
-        for name in DATASETS
+        for name in ENTITIES
         if lake.dataset(name).content_version() == "none"
     }
     failed = 0
     with open_instance(lake) as instance:
-        for made in run_make(lake, instance, files=files):
-            print(f"run {made.run_id[:8]}  {made.dataset or 'catalogue':<15} {made.error or 'ok'}")
-            failed += not made.success
-        checked = run_checks(lake, instance)
-        print(f"run {checked.run_id[:8]}  checks          {checked.error or 'ok'}")
-        failed += not checked.success
+        for made in run_make(lake, instance, files=files, crawl=[PAPERS]):
+            failed += tell(made, made.dataset or "catalogue")
+        # what a later make changes is kept as a difference
+        if add_mapping(lake.dataset(PAPERS), *SECOND):
+            for made in run_make(lake, instance, names=[PAPERS]):
+                failed += tell(made, made.dataset or "catalogue")
+        failed += tell(run_checks(lake, instance), "checks")
     for name in DATASETS:
         print(f"\n{name}")
         describe(lake, name)
@@ -64,6 +90,18 @@ def main() -> int:
     return 1 if failed else 0
 
 
+def prepare_papers(papers: Dataset) -> None:
+    """Say where its files come from, and what becomes of its first table."""
+    pipeline = PipelineConfig(crawl=[CrawlSource(uri=str(HERE / "papers"))])
+    papers.location.write("pipeline.yml", pipeline.to_yaml())
+    add_mapping(papers, *FIRST)
+
+
+def add_mapping(papers: Dataset, mapping: str, table: str) -> bool:
+    """Say what becomes of a table; False when that is known."""
+    return papers.mappings.add(HERE / "mappings" / mapping, file=HERE / "papers" / table, key=table).changed
+
+
 def describe(lake: Lake, name: str) -> None:
     """Print where the exports of a dataset lie, and how much is in them."""
     status = lake.dataset(name).status()
@@ -72,6 +110,8 @@ def describe(lake: Lake, name: str) -> None:
         path = LAKE / name / artifact.path
         rows = "" if artifact.artifact in ("index", "statistics") else f"{artifact.rows:>7,} rows"
         print(f"  {path!s:<48} {rows:>12} {artifact.bytes:>10,} bytes")
+    for path in sorted(LAKE.glob(f"{name}/diffs/**/*Z.delta.json")):
+        print(f"  {path}  {path.stat().st_size:,} bytes")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
 """Runs of `make` in this process, one after the other: to start a process for each would take longer."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
 
 from lakehouse_assets.defs import jobs
-from lakehouse_assets.defs.artifacts import FILES, STATEMENTS
+from lakehouse_assets.defs.artifacts import ARCHIVE, FILES, STATEMENTS
 from lakehouse_assets.defs.build import build_definitions
 from lakehouse_assets.defs.naming import Naming
 from lakehouse_assets.defs.report import report_config
@@ -35,12 +35,14 @@ def run_make(
     *,
     names: Sequence[str] | None = None,
     files: Mapping[str, Sequence[str | Path]] | None = None,
+    crawl: Collection[str] = (),
     force: bool = False,
 ) -> Iterator[Made]:
     """
     Make datasets, by default all, and the catalogue at the end, as runs that the instance remembers.
 
-    `files` are imported before: by dataset. A dataset that fails does not stop the others.
+    `files` are imported before: by dataset. Of those in `crawl` the sources in pipeline.yml are crawled first. A
+    dataset that fails does not stop the others.
 
     Example:
         >>> with open_instance(lake) as instance:
@@ -51,7 +53,7 @@ def run_make(
     make = defs.resolve_job_def(_NAMING.name(jobs.MAKE))
     for name in lake.datasets() if names is None else names:
         report_config(instance, lake.dataset(name))
-        config = _config((files or {}).get(name, []), force=force)
+        config = _config((files or {}).get(name, []), crawl=name in crawl, force=force)
         result = make.execute_in_process(
             run_config=config, partition_key=name, instance=instance, raise_on_error=False
         )
@@ -68,8 +70,9 @@ def run_checks(lake: Lake, instance: dg.DagsterInstance) -> Made:
     return _made(None, check.execute_in_process({"loggers": _QUIET}, instance=instance, raise_on_error=False))
 
 
-def _config(files: Sequence[str | Path], *, force: bool) -> dict[str, object]:
+def _config(files: Sequence[str | Path], *, crawl: bool, force: bool) -> dict[str, object]:
     ops: dict[str, object] = {_NAMING.op(artifact.asset): {"config": {"force": force}} for artifact in FILES}
+    ops[_NAMING.op(ARCHIVE)] = {"config": {"pipeline": crawl}}
     ops[_NAMING.op(STATEMENTS)] = {"config": {"files": [_absolute(file) for file in files]}}
     return {"ops": ops, "loggers": _QUIET}
 

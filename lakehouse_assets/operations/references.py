@@ -1,5 +1,5 @@
 """
-References to entities that are in no dataset of the lake.
+References to entities that are in no dataset of the lake, and to no archived file either.
 
 References are taken in batches of bounded size, and each batch is held against the sorted ids of every dataset, range
 by range: memory does not grow with the lake.
@@ -29,6 +29,7 @@ MAX_NAMED = 5
 """How many examples a property has."""
 
 _NUMBER = "number"
+_SHA256 = "^[0-9a-f]{64}$"
 _KEY = [s.SCHEMA, s.PROP, s.VALUE]
 
 
@@ -139,7 +140,18 @@ def _found(batch: "pl.DataFrame", parts: Repositories, unread: set[str]) -> "pl.
             unread.add(name)
             continue
         found = found.scatter(missing.filter(again), True)
+    missing = (~found).arg_true()
+    found = found.scatter(missing.filter(_archived(targets.gather(missing), parts)), True)
     return found if len(found) else pl.Series([], dtype=pl.Boolean)
+
+
+def _archived(targets: "pl.Series", parts: Repositories) -> "pl.Series":
+    """Which of these are checksums of archived files: what a mapping makes names its table by it, as its proof."""
+    import polars as pl
+
+    checksums = targets.filter(targets.str.contains(_SHA256)).unique()
+    there = pl.Series([each for each in checksums if parts.archive.exists(each)], dtype=pl.String)
+    return targets.is_in(there.implode())
 
 
 def _among(targets: "pl.Series", reader: Reader) -> "pl.Series":

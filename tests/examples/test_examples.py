@@ -11,6 +11,7 @@ import lakehouse_assets
 from lakehouse_assets.lake import Lake
 
 EXAMPLES = Path(lakehouse_assets.__file__).parents[1] / "examples"
+PAPERS = [path for path in (EXAMPLES / "papers").rglob("*") if path.is_file()]
 
 
 def run(folder: Path, *command: str) -> str:
@@ -33,17 +34,36 @@ def test_the_entities_are_those_of_the_tables() -> None:
 def test_the_demo_makes_every_export_and_says_where(demo: tuple[Path, str]) -> None:
     folder, said = demo
     lake = Lake(folder / "demo-lake")
-    assert lake.datasets() == ["energy_owners", "eu_bodies"]
-    for name in lake.datasets():
+    assert lake.datasets() == ["energy_owners", "eu_bodies", "power_papers"]
+    for name in ("energy_owners", "eu_bodies"):
         lines = (EXAMPLES / f"{name}.ftm.json").read_text().splitlines()
+        assert lake.dataset(name).status().entities == len({json.loads(line)["id"] for line in lines})
+    for name in lake.datasets():
         status = lake.dataset(name).status()
-        assert status.entities == len({json.loads(line)["id"] for line in lines})
         assert all(artifact.fresh for artifact in status.artifacts.values())
         for artifact in status.artifacts.values():
             assert f"demo-lake/{name}/{artifact.path}" in said
         assert all(check.passed for check in lake.dataset(name).checks())
     assert lake.catalog_freshness().fresh
     assert "make ui" in said
+
+
+def test_the_demo_shows_the_way_from_a_file_to_what_changed(demo: tuple[Path, str]) -> None:
+    folder, said = demo
+    papers = Lake(folder / "demo-lake").dataset("power_papers")
+    kept = {file.key: file.checksum for file in papers.archive.files()}
+    assert set(kept) == {path.relative_to(EXAMPLES / "papers").as_posix() for path in PAPERS}
+    stations = [json.loads(line) for line in papers.query(schema="Asset")]
+    assert {station["properties"]["proof"][0] for station in stations} == {kept["registers/stations.csv"]}
+    assert "Temelín" in {station["caption"] for station in stations}
+    [difference] = (folder / "demo-lake/power_papers/diffs/entities.ftm.json").glob("*.delta.json")
+    changes = [json.loads(line) for line in difference.read_text().splitlines()]
+    assert {(change["op"], change["entity"]["schema"]) for change in changes} == {("ADD", "Company")}
+    assert difference.name in said
+
+
+def test_the_papers_are_what_their_texts_say() -> None:
+    run(EXAMPLES, "papers.py", "--check")
 
 
 def test_the_demo_again_changes_no_byte(demo: tuple[Path, str]) -> None:

@@ -89,3 +89,12 @@ def test_only_so_many_are_named(acme):
     acme.entities.add_many([entity(f"x{n}", "Directorship", director=[f"y{n}"]) for n in range(20)])
     count, _, examples = dangling(acme)["Directorship.director"]
     assert (count, len(examples)) == (23, references.MAX_NAMED)
+
+
+def test_a_proof_leads_to_the_archived_file_of_that_checksum(acme, tmp_path):
+    (tmp_path / "table.csv").write_bytes(b"name\nAcme\n")
+    stored = acme.archive.store(tmp_path / "table.csv")
+    acme.entities.add_many(
+        [entity("c2", "Company", proof=[stored.checksum]), entity("c3", "Company", proof=["0" * 64])]
+    )
+    assert dangling(acme)["Company.proof"] == (1, 2, (f"c3 -> {'0' * 64}",))
