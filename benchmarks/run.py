@@ -3,6 +3,7 @@
     python benchmarks/run.py                          ours against the floor under an import
     python benchmarks/run.py --peer PREFIX            ours beside ftm-lakehouse 0.7.1 (see README.md)
     python benchmarks/run.py --growth --startup       memory and time at two sizes, time to start
+    python benchmarks/run.py --s3 --repeat 1          a lake in a bucket beside one on local disk (needs moto[server])
     python benchmarks/run.py --rows csv --repeat 1    only rows whose title has `csv`
 
 Run it with the interpreter beside which `lakehouse` is installed, or name one by `--python`. A figure is
@@ -18,10 +19,11 @@ import platform
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from generate import Options, write_entities
-from harness import compare, tables
+from harness import compare, s3, tables
 from harness.lakes import Lakes
 from harness.measure import CommandFailed
 from harness.programs import Floor, Inputs, Ours, Peer, Program
@@ -53,6 +55,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     cli.add_argument("--larger", type=int, default=5, metavar="N", help="for --growth (default: 5)")
     cli.add_argument("--datasets", type=int, default=1000, metavar="N", help="for --startup (default: 1000)")
     cli.add_argument("--startup", action="store_true", help="instead: time to start")
+    cli.add_argument("--s3", action="store_true", help="instead: a lake in a bucket beside a local one")
     cli.add_argument("--work", type=Path, help="folder for lakes, kept (default: a temporary one)")
     cli.add_argument("--json", type=Path, metavar="FILE", help="write every run's figures there, too")
     cli.add_argument("--strict", action="store_true", help="exit with 1 when a figure is missed")
@@ -128,11 +131,19 @@ def _startup(args: argparse.Namespace, work: Path) -> tuple[str, dict[str, objec
     )
 
 
+def _s3(args: argparse.Namespace, work: Path) -> tuple[str, dict[str, object], bool]:
+    """What it costs that a lake, or what is imported, lies in a bucket."""
+    lakes = Lakes(work, make_inputs(work, args.entities))
+    rows = s3.beside(Ours(python=args.python.absolute()), lakes, repeat=args.repeat)
+    return tables.besides(rows), {"s3": [asdict(row) for row in rows]}, True
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line."""
     args = _parse(argv)
     logging.basicConfig(level=logging.INFO if args.verbose else logging.WARNING, format="%(message)s")
-    chosen = [part for part, on in ((_growth, args.growth), (_startup, args.startup)) if on] or [_compare]
+    asked = ((_growth, args.growth), (_startup, args.startup), (_s3, args.s3))
+    chosen = [part for part, on in asked if on] or [_compare]
     machine = {"cpus": os.cpu_count(), "python": platform.python_version(), "system": platform.platform()}
     report: dict[str, object] = {"machine": machine, "entities": args.entities, "repeat": args.repeat}
     good = True

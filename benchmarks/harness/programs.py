@@ -110,11 +110,11 @@ class Ours:
         """The status of every dataset of a lake."""
         return [*self._cli(), "--uri", str(lake), "status", "--json"]
 
-    def create(self, lake: Path) -> list[str] | None:
+    def create(self, lake: Path | str) -> list[str]:
         """An import does not make a dataset."""
         return [*self._cli(), "--uri", str(lake), "dataset", "create", DATASET]
 
-    def command(self, step: Step, lake: Path, inputs: Inputs) -> list[str]:
+    def command(self, step: Step, lake: Path | str, inputs: Inputs) -> list[str]:
         """`lakehouse --uri LAKE VERB -d benchmark ...`."""
         head = [*self._cli(), "--uri", str(lake)]
         match step:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from harness.compare import Comparison, Growth, Limit
+from harness.s3 import Beside
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -80,4 +81,14 @@ def growths(rows: Sequence[Growth], *, small: int, large: int) -> str:
         memory = [*(f"{cost.rss / 1e9:.2f} GB" for cost in costs), f"{row.memory:+.0%}", f"{row.limit} GB"]
         time = [*(f"{cost.cpu:.1f} s" for cost in costs), f"{row.time:.2f}"]
         lines.append([row.title, *memory, *time, _verdict(row.passed)])
+    return _table(head, lines)
+
+
+def besides(rows: Sequence[Beside]) -> str:
+    """CPU and wall seconds on local disk and with a bucket."""
+    head = ["", "local, CPU s", "bucket, CPU s", "local, wall s", "bucket, wall s", "bucket, peak MB"]
+    lines = []
+    for row in rows:
+        figures = (row.local.cpu, row.remote.cpu, row.local.wall, row.remote.wall)
+        lines.append([row.title, *(f"{figure:.3g}" for figure in figures), f"{row.remote.rss / 1e6:.0f}"])
     return _table(head, lines)
