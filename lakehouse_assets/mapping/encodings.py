@@ -92,6 +92,9 @@ def _detected(sample: bytes) -> str:
         name = codecs.lookup(str(found["encoding"])).name
     except LookupError:
         return _fallback(sample)
+    if _decodes(sample, _DEFAULT) and sample.decode(_DEFAULT) == sample.decode(name, errors="replace"):
+        # the letters are those of several encodings: the usual one has the best chance for what follows
+        return _DEFAULT
     sure = not name.startswith(_DOUBTFUL) or float(found["confidence"] or 0) >= _LEAST_CONFIDENCE
     return name if sure and _decodes(sample, name) else _fallback(sample)
 
