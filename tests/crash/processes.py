@@ -6,9 +6,12 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+STRESS = float(os.environ.get("LAKEHOUSE_STRESS_SECONDS", "4"))
+"""How long workers work beside each other."""
 
 
 class Worker:
@@ -32,7 +35,7 @@ class Worker:
 
     def finish(self):
         """What it printed; an assertion when it failed."""
-        out, err = self.process.communicate(timeout=120)
+        out, err = self.process.communicate(timeout=STRESS + 120)
         assert self.process.returncode == 0, err
         return out
 
@@ -43,6 +46,12 @@ class Worker:
         self.process.send_signal(signal.SIGKILL)
         self.printed, _ = self.process.communicate()
         return "done" in self.printed
+
+
+def finish_all(workers):
+    """What each of several workers printed; all are read at once, as none can go on while nobody takes what it says."""
+    with ThreadPoolExecutor(len(workers)) as pool:
+        return list(pool.map(Worker.finish, workers))
 
 
 def files_on_disk(dataset):

@@ -1,4 +1,8 @@
-"""Several processes at once on one dataset: importing, merging, and killed while they do."""
+"""
+Several processes at once on one dataset: importing, merging, exporting, and killed while they do.
+
+`LAKEHOUSE_STRESS_SECONDS` says for how long.
+"""
 
 import random
 from collections import Counter
@@ -7,12 +11,10 @@ import polars as pl
 import pytest
 
 from lakehouse_assets.lake import Lake
-from tests.crash.processes import Worker, files_on_disk
+from tests.crash.processes import STRESS, Worker, files_on_disk, finish_all
 from tests.factories import company, make_dataset, rows_of
 
 pytestmark = pytest.mark.crash
-
-SECONDS = 4
 
 
 @pytest.fixture
@@ -40,12 +42,13 @@ def check(lake, ids):
 
 
 def test_imports_beside_each_other_and_a_merger_lose_and_double_nothing(lake, capsys):
-    adders = [Worker(lake, "add", f"{SECONDS}:{name}") for name in ("same1", "same2", "own")]
-    merger = Worker(lake, "merges", SECONDS)
+    adders = [Worker(lake, "add", f"{STRESS}:{name}") for name in ("same1", "same2", "own")]
+    merger = Worker(lake, "merges", STRESS)
     for worker in (*adders, merger):
         worker.begin()
-    ids = [id for worker in adders for id in confirmed(worker.finish())]
-    merges = int(merger.finish().split()[0])
+    *added, merged = finish_all([*adders, merger])
+    ids = [id for printed in added for id in confirmed(printed)]
+    merges = int(merged.split()[0])
     assert len(ids) == len(set(ids)) > 0
     assert merges > 0
     check(lake, ids)
@@ -53,36 +56,38 @@ def test_imports_beside_each_other_and_a_merger_lose_and_double_nothing(lake, ca
         print(f"\n{len(ids) // 20} imports beside {merges} merges")
 
 
-def test_reads_go_on_beside_imports_merges_compactions_and_vacuums(lake, capsys):
-    adders = [Worker(lake, "add", f"{SECONDS}:{name}") for name in ("same1", "own")]
-    keepers = [Worker(lake, what, SECONDS) for what in ("merges", "compacts", "vacuums")]
-    reader = Worker(lake, "reads", SECONDS)
-    for worker in (*adders, *keepers, reader):
+def test_reads_and_exports_go_on_beside_imports_merges_compactions_and_vacuums(lake, capsys):
+    adders = [Worker(lake, "add", f"{STRESS}:{name}") for name in ("same1", "same2", "own")]
+    keepers = [Worker(lake, what, STRESS) for what in ("merges", "compacts", "vacuums", "makes", "reads")]
+    for worker in (*adders, *keepers):
         worker.begin()
-    reads = int(reader.finish().split()[0])
-    counts = [int(keeper.finish().split()[0]) for keeper in keepers]
-    ids = [id for worker in adders for id in confirmed(worker.finish())]
-    assert reads > 0
+    printed = finish_all([*adders, *keepers])
+    ids = [id for added in printed[: len(adders)] for id in confirmed(added)]
+    counts = [int(counted.split()[0]) for counted in printed[len(adders) :]]
+    assert len(ids) == len(set(ids)) > 0
     assert all(counts)
     check(lake, ids)
     dataset = Lake(lake).dataset("acme")
     dataset.vacuum()
     assert files_on_disk(dataset) == sum(state.files for state in dataset.statements.reader.partitions())
+    dataset.make()
+    assert dataset.make().skipped
+    assert [found for found in dataset.checks() if not found.passed] == []
     with capsys.disabled():
-        told = "{} merges, {} compactions, {} files vacuumed".format(*counts)
-        print(f"\n{reads} reads beside {len(ids) // 20} imports, {told}")
+        told = "{} merges, {} compactions, {} files vacuumed, {} makes, {} reads".format(*counts)
+        print(f"\n{len(ids) // 20} imports beside {told}")
 
 
 def test_processes_that_die_do_not_hold_up_the_others(lake):
     chance = random.Random()
-    survivor = Worker(lake, "add", f"{SECONDS}:own")
+    survivor = Worker(lake, "add", f"{STRESS}:own")
     mortals = [
         Worker(lake, what, argument)
         for what, argument in [
-            ("add", f"{SECONDS}:same1"),
-            ("merges", SECONDS),
-            ("compacts", SECONDS),
-            ("vacuums", SECONDS),
+            ("add", f"{STRESS}:same1"),
+            ("merges", STRESS),
+            ("compacts", STRESS),
+            ("vacuums", STRESS),
         ]
     ]
     survivor.begin()

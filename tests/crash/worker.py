@@ -10,7 +10,8 @@ from lakehouse_assets.storage.parallel import in_parallel
 
 USAGE = (
     "import FILE | delete FILE | merge - | compact - | vacuum - | export NAME | add SECONDS:NAME | "
-    "merges SECONDS | compacts SECONDS | vacuums SECONDS | reads SECONDS | store FOLDER | download FOLDER"
+    "merges SECONDS | compacts SECONDS | vacuums SECONDS | exports SECONDS | reads SECONDS | "
+    "store FOLDER | download FOLDER"
 )
 
 
@@ -50,6 +51,22 @@ def vacuum_until(dataset, seconds):
     print(count, flush=True)
 
 
+def export_until(dataset, seconds):
+    """Export entities again and again; print how often something had changed."""
+    until, count = time.monotonic() + seconds, 0
+    while time.monotonic() < until:
+        count += bool(dataset.export("entities").diffs)
+    print(count, flush=True)
+
+
+def make_until(dataset, seconds):
+    """Make all exports again and again; print how often there was something to do."""
+    until, count = time.monotonic() + seconds, 0
+    while time.monotonic() < until:
+        count += not dataset.make().skipped
+    print(count, flush=True)
+
+
 def read_until(dataset, seconds):
     """Read everything slowly, again and again; print how often."""
     # each read counts as long
@@ -81,6 +98,8 @@ UNTIL = {
     "merges": merge_until,
     "compacts": compact_until,
     "vacuums": vacuum_until,
+    "exports": export_until,
+    "makes": make_until,
     "reads": read_until,
 }
 
