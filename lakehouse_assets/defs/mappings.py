@@ -20,6 +20,8 @@ from lakehouse_assets.operations.mapping_files import Ran
 
 _DIGITS = 12
 _MOST_NAMED = 50
+# the reason stands behind a place that is long
+_LONGEST = 1000
 
 
 class MappingConfig(dg.Config):
@@ -80,7 +82,7 @@ def of_mappings(dataset: Dataset, ran: Sequence[Ran] = ()) -> dict[str, dg.Metad
             "path": cell(", ".join(state.files)),
             "makes": cell(", ".join(state.schemata)),
             "statements": state.rows or 0,
-            "why": cell(state.problem or state.why),
+            "why": (state.problem or state.why)[:_LONGEST],
         }
         for state in states[:_MOST_NAMED]
     ]
@@ -145,7 +147,7 @@ def _runs(ran: Sequence[Ran]) -> list[dict[str, Cell]]:
 
 def _failures(ran: Sequence[Ran]) -> list[dict[str, Cell]]:
     return [
-        {"file": each.content_hash[:_DIGITS], "problem": cell(str(each.error))}
+        {"file": each.content_hash[:_DIGITS], "problem": str(each.error)[:_LONGEST]}
         for each in ran
         if each.error is not None
     ]
