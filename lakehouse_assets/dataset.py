@@ -1,15 +1,13 @@
 """One dataset of a lake: its statements, its exports, and all that can be done with them."""
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakehouse_assets import layout
-from lakehouse_assets.archive.store import Archive
 from lakehouse_assets.errors import InvalidData
 from lakehouse_assets.exports.registry import EXPORTS
 from lakehouse_assets.exports.statements_csv import COLUMNS, HEADER, render_statements
@@ -17,8 +15,6 @@ from lakehouse_assets.exports.statements_parquet import write_parquet
 from lakehouse_assets.model.crawl import HandleExistingMode
 from lakehouse_assets.model.dataset import DatasetConfig
 from lakehouse_assets.model.job import new_run_id
-from lakehouse_assets.model.names import check_dataset_name
-from lakehouse_assets.model.pipeline import PipelineConfig
 from lakehouse_assets.operations import (
     CompactJob,
     CompactOperation,
@@ -30,7 +26,6 @@ from lakehouse_assets.operations import (
     DownloadArchiveOperation,
     ExportJob,
     ImportJob,
-    ImportOperation,
     MakeJob,
     MakeOperation,
     MergeJob,
@@ -40,31 +35,20 @@ from lakehouse_assets.operations import (
 )
 from lakehouse_assets.operations.checks import check_names, run_check
 from lakehouse_assets.operations.crawling.report import CrawlReport, read_report
-from lakehouse_assets.operations.differences import Differences
-from lakehouse_assets.operations.entities import Entities
 from lakehouse_assets.operations.explain import Explanation, explain
 from lakehouse_assets.operations.exports import OPERATIONS
 from lakehouse_assets.operations.findings import CheckResult
 from lakehouse_assets.operations.freshness import Freshness, config_digest, freshness_of
 from lakehouse_assets.operations.given import given_sources
-from lakehouse_assets.operations.mapping_files import MappingFiles
 from lakehouse_assets.operations.mapping_states import file_names
 from lakehouse_assets.operations.queries import Query
-from lakehouse_assets.operations.repositories import Progress, Repositories
+from lakehouse_assets.operations.repositories import Progress
 from lakehouse_assets.operations.selections import ALL, Selection, selected_rows
 from lakehouse_assets.operations.status import DatasetStatus, dataset_status
-from lakehouse_assets.state import StateStore
+from lakehouse_assets.parts import DatasetParts
 from lakehouse_assets.statements import schema as s
-from lakehouse_assets.statements.inputs import Source
-from lakehouse_assets.statements.reader import Reader
-from lakehouse_assets.statements.store import StatementStore
 from lakehouse_assets.storage.digest import Sink
 from lakehouse_assets.storage.holders import Holder
-from lakehouse_assets.storage.jobs import Jobs
-from lakehouse_assets.storage.leases import Leases
-from lakehouse_assets.storage.records import Records
-from lakehouse_assets.storage.tags import Tags
-from lakehouse_assets.storage.versions import Versions
 
 if TYPE_CHECKING:
     import polars as pl
@@ -75,7 +59,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class Dataset:
+class Dataset(DatasetParts):
     """
     One dataset of a lake: its statements, its exports, and what is known about it.
 
@@ -86,20 +70,6 @@ class Dataset:
         >>> acme.merge().partitions
         ['0/thing/bulk']
     """
-
-    def __init__(self, lake: "Lake", name: str) -> None:
-        """Use `Lake.dataset`, which checks that it is there."""
-        self.lake = lake
-        self.name = check_dataset_name(name)
-        self.location = lake.location / name
-        settings = lake.settings
-        self.tags = Tags(self.location)
-        self.versions = Versions(self.location, self.tags)
-        self.records = Records(self.location)
-        self.jobs = Jobs(self.location)
-        self.leases = Leases(
-            self.location, timeout=settings.lock_timeout, lease_seconds=settings.lease_seconds
-        )
 
     @classmethod
     def create(cls, name: str, *, lake: "Lake | None" = None, **config: object) -> "Dataset":
@@ -119,96 +89,6 @@ class Dataset:
         dataset.versions.make(layout.CONFIG, made)
         log.info("made the dataset %s", dataset.uri)
         return dataset
-
-    @property
-    def uri(self) -> str:
-        """Where the dataset lies."""
-        return self.location.uri
-
-    @property
-    def config(self) -> DatasetConfig:
-        """What config.yml says now."""
-        place = self.location.url(layout.CONFIG)
-        return DatasetConfig.load(self.location.read(layout.CONFIG), place, uri=self.uri)
-
-    def configure(self, **changes: object) -> DatasetConfig:
-        """Change config.yml: filled values replace, lists are united, mappings are merged."""
-        config = self.config.merge(**changes)
-        if config.name != self.name:
-            msg = f"a dataset cannot be renamed ({self.name!r} to {config.name!r}): its statements' ids hold the name"
-            raise InvalidData(msg)
-        if config.shards != self.config.shards and self.statements.table.exists():
-            msg = f"{self.name} has statements, so its number of shards cannot change any more"
-            raise InvalidData(msg)
-        self.versions.make(layout.CONFIG, config)
-        return config
-
-    @property
-    def pipeline(self) -> PipelineConfig:
-        """What pipeline.yml says now; the defaults without one."""
-        data = self.location.read_or_none(layout.PIPELINE)
-        return PipelineConfig.load(data or b"", self.location.url(layout.PIPELINE))
-
-    @cached_property
-    def states(self) -> StateStore:
-        """How far jobs got that work on this dataset: bookmarks, by the name of the job."""
-        return self.lake.open_states(self.location / layout.STATE)
-
-    @cached_property
-    def statements(self) -> StatementStore:
-        """The statement store."""
-        return StatementStore(
-            self.location,
-            dataset=self.name,
-            settings=self.lake.settings,
-            leases=self.leases,
-            tags=self.tags,
-            shards=self.config.shards,
-        )
-
-    @cached_property
-    def entities(self) -> Entities:
-        """The entities: `get`, `query`, `add_many`, `get_statistics`."""
-        return Entities(self.statements, self.name, self._import_sources)
-
-    @cached_property
-    def archive(self) -> Archive:
-        """The source files: `store`, `open`, `get_file`, `files`, `verify`."""
-        return Archive(self.location, dataset=self.name, tags=self.tags)
-
-    @property
-    def differences(self) -> Differences:
-        """What changed from one export to the next."""
-        return Differences(self.repositories)
-
-    @property
-    def mappings(self) -> MappingFiles:
-        """What becomes of archived tables: `get`, `list`, `put`, `add`, `run_one`."""
-        return MappingFiles(self.repositories)
-
-    @property
-    def repositories(self) -> Repositories:
-        """The parts that operations work on."""
-        return Repositories(
-            name=self.name,
-            location=self.location,
-            settings=self.lake.settings,
-            config=lambda: self.config,
-            entities=self.entities,
-            tags=self.tags,
-            versions=self.versions,
-            records=self.records,
-            jobs=self.jobs,
-            leases=self.leases,
-            archive=self.archive,
-            others=self._others,
-        )
-
-    def _others(self) -> Iterator[tuple[str, Callable[[], Reader]]]:
-        """The other datasets of the lake, which may be unreadable, and their statements."""
-        for name in self.lake.datasets():
-            if name != self.name:
-                yield name, partial(_reader, self.lake, name)
 
     def import_files(
         self,
@@ -244,7 +124,7 @@ class Dataset:
             last_seen=last_seen,
             replace=replace,
         )
-        return self._imported(job, None, progress)
+        return self.run_import(job, None, progress)
 
     def import_entities(
         self,
@@ -276,7 +156,7 @@ class Dataset:
             last_seen=last_seen,
             replace=replace,
         )
-        return self._imported(job, sources, progress)
+        return self.run_import(job, sources, progress)
 
     def delete(self, ids: Collection[str], *, origin: str | None = None) -> DeleteJob:
         """Delete entities, of all origins or one; `missing` names those that were not there."""
@@ -482,21 +362,3 @@ class Dataset:
     def unlock(self) -> list[Holder]:
         """Break every lease, whoever holds it; returns who held one."""
         return self.leases.break_all()
-
-    def _import_sources(self, sources: Sequence[Source], origin: str) -> int:
-        job = ImportJob.make(dataset=self.name, files=[sources[0].name], origin=origin)
-        return self._imported(job, sources, None).entities
-
-    def _imported(
-        self, job: ImportJob, sources: Sequence[Source] | None, progress: Progress | None
-    ) -> ImportJob:
-        operation = ImportOperation(job, repositories=self.repositories, progress=progress)
-        operation.sources = sources
-        return operation.run()
-
-    def __repr__(self) -> str:
-        return f"<Dataset({self.uri})>"
-
-
-def _reader(lake: "Lake", name: str) -> Reader:
-    return lake.dataset(name).statements.reader
