@@ -15,6 +15,7 @@ from lakehouse_assets.operations import (
     ImportOperation,
 )
 from lakehouse_assets.operations.differences import Differences
+from lakehouse_assets.operations.documents import Documents
 from lakehouse_assets.operations.entities import Entities
 from lakehouse_assets.operations.mapping_files import MappingFiles
 from lakehouse_assets.operations.repositories import Progress, Repositories
@@ -104,6 +105,11 @@ class DatasetParts:
     def archive(self) -> Archive:
         """The source files: `store`, `open`, `get_file`, `files`, `verify`."""
         return Archive(self.location, dataset=self.name, tags=self.tags)
+
+    @property
+    def documents(self) -> Documents:
+        """The list of files: `stream`, `export_csv`, `export_diff`."""
+        return Documents(self.repositories)
 
     @property
     def differences(self) -> Differences:
