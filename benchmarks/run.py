@@ -23,21 +23,36 @@ from dataclasses import asdict
 from pathlib import Path
 
 from generate import Options, write_entities
+from generator.documents import write_documents
 from harness import compare, s3, tables
 from harness.lakes import Lakes
 from harness.measure import CommandFailed
 from harness.programs import Floor, Inputs, Ours, Peer, Program
 from harness.rows import MEMORY_ROWS, ROWS
 
+DOCUMENTS = 20_000
+"""How many files are listed, unless there are fewer entities."""
+
 
 def make_inputs(work: Path, entities: int) -> Inputs:
     """The generated files of this size; those of an earlier run are used again."""
-    inputs = Inputs(work / f"{entities}.ftm.json", work / f"{entities}-undated.ftm.json")
-    for path, undated in ((inputs.dated, False), (inputs.undated, True)):
-        if not path.exists():
-            draft = path.with_suffix(".draft")
-            write_entities(draft, entities, options=Options(undated=undated))
-            draft.rename(path)
+    names = (f"{entities}{suffix}.ftm.json" for suffix in ("", "-undated", "-revised", "-documents"))
+    inputs = Inputs(*(work / name for name in names))
+    made = {
+        inputs.dated: Options(),
+        inputs.undated: Options(undated=True),
+        inputs.revised: Options(undated=True, revision=1),
+        inputs.documents: None,
+    }
+    for path, options in made.items():
+        if path.exists():
+            continue
+        draft = path.with_suffix(".draft")
+        if options is None:
+            write_documents(draft, min(entities, DOCUMENTS))
+        else:
+            write_entities(draft, entities, options=options)
+        draft.rename(path)
     return inputs
 
 
@@ -99,6 +114,11 @@ def _compare(args: argparse.Namespace, work: Path) -> tuple[str, dict[str, objec
         parts += [tables.limits([by_id]), *([by_id.note] if by_id.value is None else [])]
         found["by_id"] = compare.as_json(by_id)
         passed = passed and by_id.passed
+    if isinstance(programs[0], Ours) and args.rows in "difference of two versions of all entities":
+        difference = compare.difference(programs[0], lakes)
+        parts += [tables.limits([difference]), *([difference.note] if difference.value is None else [])]
+        found["difference"] = compare.as_json(difference)
+        passed = passed and difference.passed
     return "\n\n".join(parts), found, passed
 
 

@@ -15,6 +15,7 @@ log = logging.getLogger(__name__)
 
 BY_ID_LIMIT_MS = 15.0
 BY_ID_PEER_MS = 255.0  # as measured once in the peer's own process; it is only run as a command here
+DIFFERENCE_LIMIT = 3.0
 STARTUP_LIMITS = {"lakehouse --help": 0.7, "import lakehouse_assets.definitions": 3.0}
 FRESH_MAKE_LIMIT = 0.3
 STATUS_LIMIT = 60.0
@@ -125,6 +126,20 @@ def by_id(ours: Ours, lakes: Lakes, *, reads: int = 50) -> Limit:
     found = json.loads(out)
     note = f"{found['cpu_ms']:.1f} ms CPU; peer, measured once: {BY_ID_PEER_MS:.0f} ms"
     return Limit(title, found["ms"], BY_ID_LIMIT_MS, "ms", note)
+
+
+def difference(ours: Ours, lakes: Lakes) -> Limit:
+    """What it costs to compare two versions of all entities, of which 5 % changed, and to write what did."""
+    script = Path(__file__).resolve().parents[1] / "difference.py"
+    title = "difference of two versions of all entities"
+    try:
+        lake = lakes.copy(ours, "changed")
+        _, out = run([str(ours.python), str(script), str(lake), DATASET], env=ours.env(), cwd=lakes.work)
+    except CommandFailed as error:
+        return Limit(title, None, DIFFERENCE_LIMIT, "CPU s", str(error))
+    found = json.loads(out)
+    note = f"{found['changed']:,} changes, {found['bytes'] / 1e6:.1f} MB"
+    return Limit(title, found["cpu"], DIFFERENCE_LIMIT, "CPU s", note)
 
 
 def startup_limits(ours: Ours, *, repeat: int, work: Path) -> list[Limit]:

@@ -17,6 +17,15 @@ STATES: dict[str, tuple[Step, ...]] = {
         Import(trusted=True, undated=True, last_seen="2024-02-01T00:00:00"),
     ),
     "made": (Import(), Make()),
+    "documents": (Import(trusted=True, documents=True), Merge()),
+    "changed": (
+        Import(trusted=True, undated=True),
+        Merge(),
+        Export("entities"),
+        Import(trusted=True, revised=True),
+        Merge(),
+        Export("statements"),
+    ),
 }
 
 

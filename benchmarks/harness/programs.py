@@ -13,10 +13,15 @@ DATASET = "benchmark"
 
 @dataclass(frozen=True)
 class Import:
-    """Import the generated file; `undated` takes the one whose entities carry no times."""
+    """
+    Import the generated file; `undated` takes the one whose entities carry no times, `revised` a later delivery of
+    that, `documents` the files in folders.
+    """
 
     trusted: bool = False
     undated: bool = False
+    revised: bool = False
+    documents: bool = False
     last_seen: str | None = None
 
 
@@ -46,9 +51,15 @@ class Inputs:
 
     dated: Path
     undated: Path
+    revised: Path
+    documents: Path
 
     def of(self, step: Import) -> str:
         """The file an import reads."""
+        if step.revised:
+            return str(self.revised)
+        if step.documents:
+            return str(self.documents)
         return str(self.undated if step.undated else self.dated)
 
 
