@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import datetime
 
 from lakehouse_assets import layout
@@ -90,10 +91,11 @@ class CrawlOperation(DatasetJobOperation[CrawlJob]):
 
     def _files(self) -> Iterator[tuple[Plan, FileSource, SourceFile]]:
         for plan in plans_of(self.job, self.parts):
-            source, filters = plan.source(self.parts), plan.filters
-            for found in source.files():
-                if isinstance(found, SourceFile) and filters.refused_by(found.key) is None:
-                    yield plan, source, found
+            filters = plan.filters
+            with closing(plan.source(self.parts)) as source:
+                for found in source.files():
+                    if isinstance(found, SourceFile) and filters.refused_by(found.key) is None:
+                        yield plan, source, found
 
     def _archive(self, plan: Plan, source: FileSource, file: SourceFile, run: JobRun[CrawlJob]) -> datetime:
         now = now_utc()

@@ -94,6 +94,9 @@ class FsspecSource:
         """The file itself: a listing tells what there is to know."""
         return file
 
+    def close(self) -> None:
+        """Nothing is left open."""
+
     @contextmanager
     def open(self, file: SourceFile) -> Iterator[OpenFile]:
         """The file for reading, as the store has it now."""

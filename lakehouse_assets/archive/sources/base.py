@@ -123,6 +123,9 @@ class FileSource(Protocol):
     def open(self, file: SourceFile) -> AbstractContextManager[OpenFile]:
         """The file for reading; an OSError or LakehouseError says why it cannot be."""
 
+    def close(self) -> None:
+        """Give back what listing and reading left open."""
+
 
 class SourceChanged(LakehouseError):
     """A file became another one while it was read."""

@@ -137,6 +137,10 @@ class HttpSource:
         with self._asked("HEAD", cast(str, file.place)) as answer:
             return _state(file, answer)
 
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
     @contextmanager
     def open(self, file: SourceFile) -> Iterator[OpenFile]:
         """The file as its server sends it; of one that breaks off the rest is asked for, if it is still the same."""
@@ -146,9 +150,10 @@ class HttpSource:
             validator = _validator(answer)
 
             def reopen(offset: int) -> _Body:
-                wanted = {"Range": f"bytes={offset}-", "If-Range": validator or ""}
+                wanted = {"Range": f"bytes={offset}-", "If-Range": validator or ""} if offset else {}
                 again = self._ask("GET", url, wanted)
-                if again.status_code != 206:
+                is_same = again.status_code == 206 if offset else _validator(again) == validator
+                if not is_same:
                     again.close()
                     msg = "the connection broke, and the server has another file by now; crawl again"
                     raise SourceChanged(msg)

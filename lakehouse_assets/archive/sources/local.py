@@ -9,6 +9,7 @@ from io import FileIO
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from lakehouse_assets import layout
 from lakehouse_assets.archive.names import safe_key
 from lakehouse_assets.archive.sources.base import (
     Found,
@@ -45,9 +46,9 @@ class LocalSource:
 
     def __init__(self, path: str, *, avoid: Sequence[Path] = ()) -> None:
         """
-        The folder or file at a path; NotFound without it. Folders to `avoid`, the lake's own, are left out.
+        The folder or file at a path; NotFound without it. Folders to `avoid`, the lake and its datasets, are left out.
 
-        InvalidData when all of it lies in one of them.
+        InvalidData when all of it lies in a dataset.
         """
         self._root = os.path.realpath(os.path.expanduser(path))
         self._lead = self._root.rstrip("/") + "/"
@@ -56,7 +57,9 @@ class LocalSource:
         if not os.path.exists(self._root):
             msg = f"{path} does not exist; name a folder, a file or a URL"
             raise NotFound(msg)
-        if any(self._lead.startswith(f"{folder}/") for folder in self._avoid):
+        # files may lie beside the datasets, but not in one
+        above = [folder for folder in self._avoid if self._lead.startswith(f"{folder}/")]
+        if any(os.path.exists(f"{folder}/{layout.CONFIG}") for folder in above):
             msg = f"{path} belongs to the lake itself; crawl a folder outside of it"
             raise InvalidData(msg)
 
@@ -120,6 +123,9 @@ class LocalSource:
     def look(self, file: SourceFile) -> SourceFile:
         """The file itself: a folder tells all."""
         return file
+
+    def close(self) -> None:
+        """Nothing is left open."""
 
     @contextmanager
     def open(self, file: SourceFile) -> Iterator[OpenFile]:

@@ -102,6 +102,9 @@ class S3Source:
         """The file itself: a listing tells all."""
         return file
 
+    def close(self) -> None:
+        """Nothing is left open."""
+
     @contextmanager
     def open(self, file: SourceFile) -> Iterator[OpenFile]:
         """The version of the object that was listed, and no other."""

@@ -52,7 +52,8 @@ class TarSource:
             budget = Budget(self._limits, container.size)
             number = 0
             try:
-                self._tar = tarfile.TarFile(fileobj=cast(BinaryIO, _Forward(_plain(container))), mode="r")
+                stream = _Forward(_plain(container))
+                self._tar = tarfile.TarFile(fileobj=cast(BinaryIO, stream), mode="r")
                 while (member := self._tar.next()) is not None:
                     # it would keep them all
                     self._tar.members.clear()  # type: ignore[attr-defined]
@@ -63,6 +64,8 @@ class TarSource:
                     found = self._found(member, container.tag, budget)
                     if found is not None:
                         yield found
+                # what is packed ends with a sum of it all
+                stream.read(_LONGEST_READ)
             except LakehouseError as exc:
                 raise type(exc)(f"{self.uri}: {exc}") from exc
             except _damages() as exc:
@@ -95,6 +98,9 @@ class TarSource:
     def look(self, file: SourceFile) -> SourceFile:
         """The file itself: the tar file tells all."""
         return file
+
+    def close(self) -> None:
+        """Nothing is left open."""
 
     @contextmanager
     def open(self, file: SourceFile) -> Iterator[OpenFile]:

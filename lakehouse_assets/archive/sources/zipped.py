@@ -6,7 +6,7 @@ import stat
 import struct
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import BinaryIO, cast
 from zipfile import BadZipFile, LargeZipFile, ZipFile, ZipInfo
@@ -64,22 +64,28 @@ class ZipSource:
         self._inner = inner.strip("/")
         self._limits = limits
         self._zip: ZipFile | None = None
+        self._stack = ExitStack()
 
     def files(self) -> Iterator[Found]:
         """All files; InvalidData when it is no zip file, or one with more files than the limit."""
-        with self._open() as container:
-            try:
-                self._check_count(container.stream)
-                self._zip = ZipFile(container.stream)
-            except _DAMAGES as exc:
-                if isinstance(exc, InvalidData):
-                    raise
-                raise InvalidData(f"{self.uri} cannot be read as a zip file: {exc}") from exc
-            budget = Budget(self._limits, container.size)
-            for info in self._zip.infolist():
-                path = self._below(info.orig_filename)
-                if path and not info.is_dir():
-                    yield self._found(path, info, budget)
+        self.close()
+        container = self._stack.enter_context(self._open())
+        try:
+            self._check_count(container.stream)
+            self._zip = ZipFile(container.stream)
+        except _DAMAGES as exc:
+            if isinstance(exc, InvalidData):
+                raise
+            raise InvalidData(f"{self.uri} cannot be read as a zip file: {exc}") from exc
+        budget = Budget(self._limits, container.size)
+        for info in self._zip.infolist():
+            path = self._below(info.orig_filename)
+            if path and not info.is_dir():
+                yield self._found(path, info, budget)
+
+    def close(self) -> None:
+        """Close the zip file, which members are read from until then."""
+        self._stack.close()
 
     def _found(self, path: str, info: ZipInfo, budget: Budget) -> Found:
         mode = info.external_attr >> 16

@@ -1,6 +1,7 @@
 """What a job means to crawl: which sources, how, and which of their files."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 from lakehouse_assets import layout
@@ -37,13 +38,20 @@ class Plan(NamedTuple):
 
     def source(self, parts: Repositories) -> FileSource:
         """The source itself; the lake is no part of it."""
-        folder = parts.location.path
         return source_at(
             self.config.uri,
             settings=parts.settings,
             options=parts.location.storage_options,
-            avoid=[folder, folder.parent] if folder is not None else [],
+            avoid=_lake_folders(parts.location.path),
         )
+
+
+def _lake_folders(dataset: Path | None) -> list[Path]:
+    """The folders of a local lake: what lies in them was archived, or made."""
+    if dataset is None:
+        return []
+    lake = dataset.parent
+    return [lake, lake / layout.LAKE_PRIVATE, *(config.parent for config in lake.glob(f"*/{layout.CONFIG}"))]
 
 
 def plans_of(job: CrawlJob, parts: Repositories) -> list[Plan]:

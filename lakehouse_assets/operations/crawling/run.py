@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import closing
 
 from lakehouse_assets.archive.sources.base import FileSource, SourceFile
 from lakehouse_assets.archive.sources.catalogue import Seen
@@ -118,6 +119,7 @@ class SourceRun:
         report: Report,
         heard: Callable[[int, bool], None],
     ) -> None:
+        self._source = source
         self._uri = source.uri
         self._plan = plan
         self._is_comparison = job.verify
@@ -155,7 +157,8 @@ class SourceRun:
 
     def run(self) -> None:
         """Crawl it to its end."""
-        self._crawl.run()
+        with closing(self._source):
+            self._crawl.run()
         self._commit(last=True)
         self._heard(0, True)
 
@@ -171,9 +174,10 @@ class SourceRun:
 
     def failed(self, path: str, reason: str, *, is_folder: bool) -> None:
         """Note what could not be read."""
-        place = f"{self._uri}/{path}".rstrip("/")
         if self.counts.errors <= _TOLD:
-            log.warning("%s: %s", place, reason)
+            # a server's refusal names the file by its address
+            named = reason.startswith(self._uri)
+            log.warning("%s", reason if named else f"{self._uri.rstrip('/')}/{path}: {reason}")
         elif self.counts.errors == _TOLD + 1:
             log.warning("more of %s cannot be read; the report names all of it", self._uri)
         self._report.note(
