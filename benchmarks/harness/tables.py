@@ -6,7 +6,8 @@ from harness.compare import Comparison, Growth, Limit
 from harness.s3 import Beside
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table with columns as wide as their cells."""
     widths = [max(len(line[column]) for line in (head, *rows)) for column in range(len(head))]
     lines = [head, ["-" * width for width in widths], *rows]
     return "\n".join(
@@ -37,7 +38,7 @@ def comparisons(rows: Sequence[Comparison], *, ours: str, rival: str) -> str:
             middle = [f"{row.ratio:.1f}", f"{row.ratio_with_start:.1f}", f"{row.wanted:g}", verdict]
         figures = [f"{a.start:.2f}", f"{b.start:.2f}", f"{a.rss / 1e6:.0f}", f"{b.rss / 1e6:.0f}"]
         lines.append([row.title, f"{a.cpu:.2f}", f"{b.cpu:.2f}", *middle, *figures])
-    return _table(head, lines)
+    return table(head, lines)
 
 
 def alone(rows: Sequence[Comparison], *, name: str) -> str:
@@ -49,7 +50,7 @@ def alone(rows: Sequence[Comparison], *, name: str) -> str:
         else [row.title, "failed", "", ""]
         for row in rows
     ]
-    return _table(head, lines)
+    return table(head, lines)
 
 
 def limits(rows: Sequence[Limit]) -> str:
@@ -65,7 +66,7 @@ def limits(rows: Sequence[Limit]) -> str:
         ]
         for row in rows
     ]
-    return _table(head, lines)
+    return table(head, lines)
 
 
 def growths(rows: Sequence[Growth], *, small: int, large: int) -> str:
@@ -81,7 +82,7 @@ def growths(rows: Sequence[Growth], *, small: int, large: int) -> str:
         memory = [*(f"{cost.rss / 1e9:.2f} GB" for cost in costs), f"{row.memory:+.0%}", f"{row.limit} GB"]
         time = [*(f"{cost.cpu:.1f} s" for cost in costs), f"{row.time:.2f}"]
         lines.append([row.title, *memory, *time, _verdict(row.passed)])
-    return _table(head, lines)
+    return table(head, lines)
 
 
 def besides(rows: Sequence[Beside]) -> str:
@@ -91,4 +92,4 @@ def besides(rows: Sequence[Beside]) -> str:
     for row in rows:
         figures = (row.local.cpu, row.remote.cpu, row.local.wall, row.remote.wall)
         lines.append([row.title, *(f"{figure:.3g}" for figure in figures), f"{row.remote.rss / 1e6:.0f}"])
-    return _table(head, lines)
+    return table(head, lines)

@@ -6,6 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from lakehouse_assets.model.cleaning import Remembered, sanitized, unchanged
+from lakehouse_assets.storage.sql import connect
 
 if TYPE_CHECKING:
     import polars as pl
@@ -33,9 +34,10 @@ class Rule:
 
 
 class TableCleaner:
-    """Cleans cells and values; each distinct one once, while it is remembered."""
+    """Cleans cells and values; each distinct one once, while it is remembered. `con` hashes whole columns."""
 
     def __init__(self) -> None:
+        self.con = connect()
         self._cells = Remembered(_sanitize)
         self._rules: dict[Rule, Remembered] = {}
         self._again: dict[str, Remembered] = {}

@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from hashlib import sha1
 from typing import TYPE_CHECKING
 
 from lakehouse_assets.mapping.cleaning import TableCleaner
 from lakehouse_assets.mapping.plan import MENTIONED, PROOF, EntityPlan, PropertyPlan, QueryPlan
+from lakehouse_assets.storage.sql import sha1
 
 if TYPE_CHECKING:
     import polars as pl
@@ -120,10 +120,20 @@ def _frame(
     return frame.select("row", pl.lit(prop, dtype=pl.UInt32).alias("prop"), "value", "raw")
 
 
-def _hash(seed: str, key: Sequence[str | None]) -> str | None:
-    """The id that a key makes; the order of its columns does not count."""
-    filled = sorted(cell for cell in key if cell is not None)
-    return sha1("".join((seed, *filled)).encode()).hexdigest() if filled else None
+def in_order(columns: "list[pl.Series]") -> "list[pl.Series]":
+    """
+    The texts of each row, those of the first column the smallest: the order of its columns is no part of a key.
+
+    Example:
+        >>> [column.to_list() for column in in_order([pl.Series(["b", "a"]), pl.Series(["a", "b"])])]
+        [['a', 'a'], ['b', 'b']]
+    """
+    for end in range(len(columns) - 1, 0, -1):
+        for number in range(end):
+            left, right = columns[number], columns[number + 1]
+            swap = left > right
+            columns[number], columns[number + 1] = right.zip_with(swap, left), left.zip_with(swap, right)
+    return columns
 
 
 class _Rows:
@@ -209,9 +219,10 @@ class _Rows:
 
         if entity.id_column is not None:
             return self._column(entity.id_column)
-        # strings of their own are faster here than lists in columns
-        keys = [self._column(name).to_list() for name in entity.keys]
-        return pl.Series([_hash(entity.seed, row) for row in zip(*keys, strict=True)], dtype=pl.String)
+        keys = in_order([self._column(name).fill_null("") for name in entity.keys])
+        joined = pl.select(pl.concat_str(keys)).to_series()
+        texts = pl.select(pl.when(joined != "").then(pl.lit(entity.seed) + joined)).to_series()
+        return sha1(self._cleaner.con, texts)
 
     def _names_of(self, entity: EntityPlan, found: _Found) -> "pl.DataFrame":
         """The names of an entity, for those that lead to it."""

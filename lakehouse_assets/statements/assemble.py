@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING
 
 from lakehouse_assets.statements import schema as s
 from lakehouse_assets.statements.canonical import canonical_rows
-from lakehouse_assets.statements.explode import Cleaner, Stamp, Tally, sha1, shards_of
+from lakehouse_assets.statements.explode import Cleaner, Stamp, Tally, shards_of
 from lakehouse_assets.statements.vocabulary import UNKNOWN, Vocabulary
+from lakehouse_assets.storage.sql import sha1
 
 if TYPE_CHECKING:
     import duckdb

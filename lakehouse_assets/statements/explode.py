@@ -10,6 +10,7 @@ from lakehouse_assets.statements.canonical import canonical_rows
 from lakehouse_assets.statements.lines import BadLine, OnBad
 from lakehouse_assets.statements.parse import strip_namespace
 from lakehouse_assets.statements.vocabulary import UNKNOWN, Vocabulary
+from lakehouse_assets.storage.sql import sha1
 
 if TYPE_CHECKING:
     import duckdb
@@ -293,15 +294,3 @@ def shards_of(entity_ids: "pl.Series", shards: int) -> "pl.Series":
     distinct = entity_ids.unique()
     numbers = [s.shard_of(entity_id, shards) for entity_id in distinct]
     return entity_ids.replace_strict(distinct, numbers, return_dtype=pl.String).alias("shard")
-
-
-def sha1(con: "duckdb.DuckDBPyConnection", texts: "pl.Series") -> "pl.Series":
-    """The SHA-1 of each text, in hex."""
-    import polars as pl
-    import pyarrow as pa
-
-    con.register("texts", pa.table({"text": texts.to_arrow(compat_level=pl.CompatLevel.oldest())}))
-    try:
-        return pl.Series("sha1", con.sql("SELECT sha1(text) AS id FROM texts").to_arrow_table()["id"])
-    finally:
-        con.unregister("texts")

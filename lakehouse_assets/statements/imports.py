@@ -20,9 +20,9 @@ from lakehouse_assets.statements.rows import check_rows
 from lakehouse_assets.statements.sorting import ROW_BLOCK_BYTES, LineSorter
 from lakehouse_assets.statements.stage import Staging
 from lakehouse_assets.statements.vocabulary import vocabulary
+from lakehouse_assets.storage.sql import connect
 
 if TYPE_CHECKING:
-    import duckdb
     import polars as pl
     import pyarrow as pa
 
@@ -224,12 +224,3 @@ def _line_at(table: "pa.Table", position: int) -> bytes:
 
     found = table["line"].filter(pc.equal(table["position"], position))
     return str(found[0].as_py()).encode()
-
-
-def connect() -> "duckdb.DuckDBPyConnection":
-    """A DuckDB of our own that keeps the order of rows and never touches the disk."""
-    import duckdb
-
-    return duckdb.connect(
-        config={"preserve_insertion_order": "true", "autoinstall_known_extensions": "false"}
-    )

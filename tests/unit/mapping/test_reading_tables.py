@@ -119,8 +119,8 @@ def test_uneven_rows_are_bad_with_number_reason_and_text(tmp_path: Path) -> None
     rows, bad, _ = read(write(tmp_path, data))
     assert [row[0] for row in rows] == [2, 6, 7]
     assert [(row.number, row.reason, row.text) for row in bad] == [
-        (3, "2 cells, where the header has 3", "2,b\n"),
-        (4, "4 cells, where the header has 3", "3,c,fr,x\n"),
+        (3, "2 cells, where the header has 3", "2,b"),
+        (4, "4 cells, where the header has 3", "3,c,fr,x"),
     ]
 
 
@@ -141,7 +141,7 @@ def test_a_quote_that_is_never_closed_makes_one_bad_row_that_says_so(tmp_path: P
 
 
 def test_batches_cut_no_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv_tables, "_BATCH_ROWS", 2)
+    monkeypatch.setattr(csv_tables, "_CHUNK", 3)
     data = b'id,name,country\n1,"a\nb",de\n2,b\n3,c,fr\n4,d,it\n5,e,"x\n'
     rows, bad, _ = read(write(tmp_path, data))
     assert [row[0] for row in rows] == [2, 4, 5]
