@@ -51,6 +51,7 @@ LOCKS = "locks/lakehouse"
 WRITE_LOCK = f"{LOCKS}/write.json"
 READERS = f"{LOCKS}/readers"
 STAGING = f"{LOCKS}/staging"
+WAITING = f"{LOCKS}/waiting"
 
 # tags: keys below `TAGS`; an export's tag is its path
 TAGS = "tags/lakehouse"

@@ -8,11 +8,13 @@ when, and among ourselves they decide, since they are created and replaced atomi
     append     side file, lock file; then look for the exclusive lock, and step back if there is one
     exclusive  side file, lock file; then wait until no append is left
 
-Each writes first and looks afterwards, so of two that come at once at least one sees the other.
+Each writes first and looks afterwards, so of two that come at once at least one sees the other. Where both wait,
+exclusive work goes first; but it lets those appends in that waited before it came, else they could wait for ever.
 """
 
 import json
 import logging
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -24,6 +26,10 @@ from lakehouse_assets.storage.lease import Lease
 from lakehouse_assets.storage.location import Location
 
 log = logging.getLogger(__name__)
+
+# those who wait look every second or so
+_COURTESY = 5.0
+_GLANCE = 0.1
 
 
 class Leases:
@@ -53,7 +59,8 @@ class Leases:
     def shared(self, name: str = "append") -> Iterator[Lease]:
         """Hold off exclusive work, beside any number of other appends; Locked when it takes too long."""
         with ExitStack() as held:
-            lease = self._files.wait(lambda: self._try_shared(name), self._files.until())
+            found = self._try_shared(name)
+            lease = found if isinstance(found, Lease) else self._wait_shared(name)
             held.enter_context(afterwards(lambda: self._leave_shared(lease)))
             with lease:
                 yield lease
@@ -63,6 +70,7 @@ class Leases:
         """Be the only one to change the dataset; Locked when it takes too long."""
         with ExitStack() as held:
             until = self._files.until()
+            self._let_in(until)
             lease = self._files.wait(lambda: self._try_exclusive(reason, held), until)
             self._files.wait(self._appends_are_gone, until)
             lease.check()
@@ -78,7 +86,7 @@ class Leases:
 
     @contextmanager
     def mark(self, folder: str, details: Mapping[str, str]) -> Iterator[Lease]:
-        """Leave a renewed note in a folder that excludes nobody: `layout.READERS`, `layout.STAGING`."""
+        """Leave a renewed note in a folder that excludes nobody: `layout.READERS`, `STAGING`, `WAITING`."""
         holder = replace(self._files.holder(folder, "mark"), details=dict(details))
         key = f"{folder}/{holder.token}.json"
         self._location.write(key, holder.to_bytes())
@@ -129,6 +137,19 @@ class Leases:
             self._drop_append(holder.token)
             return writer
         return Lease(self._location, layout.append_holder(holder.token), holder, seconds=self._seconds)
+
+    def _wait_shared(self, name: str) -> Lease:
+        until = self._files.until()
+        with self.mark(layout.WAITING, {"for": name}):
+            return self._files.wait(lambda: self._try_shared(name), until)
+
+    def _let_in(self, until: float) -> None:
+        """Wait a little for appends that wait already; for those that come later, nobody waits."""
+        waiting = {mark.token for mark in self.marks(layout.WAITING)}
+        until = min(until, time.monotonic() + _COURTESY)
+        while waiting and time.monotonic() < until:
+            time.sleep(_GLANCE)
+            waiting &= {mark.token for mark in self.marks(layout.WAITING)}
 
     def _leave_shared(self, lease: Lease) -> None:
         self._drop_append(lease.holder.token)

@@ -3,6 +3,7 @@ import multiprocessing
 import os
 import re
 import signal
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -87,6 +88,36 @@ def test_exclusive_work_waits_for_an_append_and_says_who_it_is(location: Locatio
 def test_an_append_waits_for_exclusive_work(location: Location) -> None:
     with leases(location).exclusive("merge"), pytest.raises(Locked, match="merge"), leases(location).shared():
         pass
+
+
+def test_appends_get_in_between_exclusive_work_that_never_pauses(location: Location) -> None:
+    over = threading.Event()
+
+    def merge_again_and_again() -> None:
+        while not over.is_set():
+            with leases(location, timeout=60).exclusive("merge"):
+                time.sleep(0.05)
+
+    mergers = [threading.Thread(target=merge_again_and_again) for _ in range(2)]
+    for merger in mergers:
+        merger.start()
+    try:
+        for _ in range(5):
+            with leases(location, timeout=3).shared():
+                pass
+    finally:
+        over.set()
+        for merger in mergers:
+            merger.join()
+    assert list(location.keys(layout.WAITING)) == []
+
+
+def test_exclusive_work_does_not_wait_long_for_an_append_that_does_not_come(location: Location) -> None:
+    with leases(location).mark(layout.WAITING, {"for": "append"}):
+        began = time.monotonic()
+        with leases(location, timeout=0.3).exclusive("merge"):
+            pass
+        assert 0.2 < time.monotonic() - began < 2
 
 
 def test_an_export_has_a_lease_of_its_own(location: Location) -> None:
