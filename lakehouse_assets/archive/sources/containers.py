@@ -1,13 +1,18 @@
 """Files that hold other files: opening them wherever they lie, and how much may come out of them."""
 
+import errno
+import io
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from lakehouse_assets.archive.sources.base import reason_of
 from lakehouse_assets.errors import InvalidData, NotFound, StorageError
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 FREE = 1_000_000_000
 """So much may come out of anything, however small: logs and tables pack well."""
@@ -103,4 +108,32 @@ def _remote(uri: str, options: Mapping[str, object]) -> Iterator[Container]:
     size = info.get("size")
     tag = next((str(info[name]) for name in ("ETag", "mtime", "LastModified") if info.get(name)), "")
     with fs.open(path, "rb") as stream:
-        yield Container(cast(BinaryIO, stream), size if isinstance(size, int) else 0, tag)
+        yield Container(cast(BinaryIO, _Seeking(stream)), size if isinstance(size, int) else 0, tag)
+
+
+class _Seeking(io.RawIOBase):
+    """A file of fsspec's that refuses to go before its start by the error that zipfile waits for."""
+
+    def __init__(self, stream: io.IOBase) -> None:
+        self._stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._stream.tell()
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        try:
+            return self._stream.seek(offset, whence)
+        except ValueError as exc:
+            raise OSError(errno.EINVAL, str(exc)) from exc
+
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+        view = memoryview(buffer)
+        data = cast(BinaryIO, self._stream).read(len(view))
+        view[: len(data)] = data
+        return len(data)
