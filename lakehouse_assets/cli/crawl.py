@@ -134,9 +134,9 @@ def _print(job: "CrawlJob", call: Call) -> None:
     if job.renamed:
         output.say(f"  stored under another path, as theirs cannot be one: {job.renamed:,}")
     if job.errors:
-        what = "not in the archive as they are" if job.verify else "not read"
+        what = "differs from the archive" if job.verify else "could not be read"
         output.warn(
-            f"{humane.count(job.errors, 'file')} {what}; {job.report} in the dataset's folder names them"
+            f"{humane.count(job.errors, 'error')}: {job.report} in the dataset's folder names what {what}"
         )
         if not job.verify:
             output.say(f"  try them again: lakehouse crawl -d {job.dataset} --retry-failed {job.run_id}")
