@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from lakehouse_assets import layout
 from lakehouse_assets.diffs.compare import with_op
 from lakehouse_assets.diffs.kinds import DEL, OP, DiffKind, Entry
-from lakehouse_assets.diffs.lines import Lines, open_lines
+from lakehouse_assets.diffs.lines import Lines, open_lines, portions
 from lakehouse_assets.exports.aligned import aligned
 from lakehouse_assets.exports.base import DatasetView
 from lakehouse_assets.exports.digests import (
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 MOST_AT_ONCE = 64
 """How many differences are read side by side: each is two open files."""
+
+_ROWS = 4096
+"""Rows read at once of each of them."""
 
 _NUMBER = "number"
 _LINE = "line"
@@ -106,8 +109,7 @@ class _Pile:
         sources = [self._stored(self.combined(early))] if early else []
         sources += [self._opened(version) for version in late]
         for parts in aligned([source.rows for source in sources], ID):
-            changed = _first_to_last(parts, self._kind.keys)
-            if len(changed):
+            for changed in portions(_first_to_last(parts, self._kind.keys)):
                 yield _with_lines(changed, sources)
 
     def _opened(self, version: Difference) -> _Source:
@@ -115,7 +117,7 @@ class _Pile:
         if not location.exists(changes):
             return self._stored(self._theirs(version))
         lines = open_lines(location, version.path, temp_directory=self._view.temp_directory)
-        return _Source(read_table(location, changes), self._stack.enter_context(lines))
+        return _Source(read_table(location, changes, rows=_ROWS), self._stack.enter_context(lines))
 
     def _theirs(self, version: Difference) -> "Iterator[pl.DataFrame]":
         """The changes of another program's file, by id; of an id the last one counts."""
@@ -139,7 +141,7 @@ class _Pile:
         with self._folder.writer(lines) as out, self._folder.writer(table) as file:
             write_table(_places(frames, out.write), file, [*self._kind.keys, WAS, DIGEST, OFFSET, SIZE])
         opened = open_lines(self._folder, lines, temp_directory=None)
-        return _Source(read_table(self._folder, table), self._stack.enter_context(opened))
+        return _Source(read_table(self._folder, table, rows=_ROWS), self._stack.enter_context(opened))
 
 
 def _first_to_last(parts: "Sequence[pl.DataFrame | None]", keys: Sequence[str]) -> "pl.DataFrame":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from lakehouse_assets import layout
 from lakehouse_assets.diffs.kinds import ADD, DEL, MOD, OP, DiffKind
-from lakehouse_assets.diffs.lines import Lines, open_lines
+from lakehouse_assets.diffs.lines import Lines, open_lines, portions
 from lakehouse_assets.errors import Conflict
 from lakehouse_assets.exports.base import DatasetView
 from lakehouse_assets.exports.digests import DIGEST, OFFSET, SIZE, WAS, sizes_of, write_table
@@ -60,7 +60,7 @@ def write_changes(
 
     out.write(kind.form.header)
     written = len(kind.form.header)
-    for changed in changes:
+    for changed in chain.from_iterable(map(portions, changes)):
         bare = _bare(kind, changed, lines.at(changed[OFFSET], changed[SIZE]))
         rendered = kind.form.render(changed, bare)
         for buffer in buffers(rendered):

@@ -4,8 +4,10 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import TYPE_CHECKING, BinaryIO
 
+from lakehouse_assets.exports.digests import SIZE
 from lakehouse_assets.storage.compression import SUFFIXES, decompressing
 from lakehouse_assets.storage.location import Location
 
@@ -16,6 +18,19 @@ _COPY = 4 << 20
 _GAP = 256 << 10
 """What lies between two lines is read along when it is no more than this: on an object store a read is a request."""
 _MOST = 16 << 20
+"""How many bytes are read at once, and rendered at once."""
+
+
+def portions(places: "pl.DataFrame") -> "Iterator[pl.DataFrame]":
+    """Rows with the sizes of lines in portions whose lines can be held at once; a longer line is one by itself."""
+    import numpy as np
+
+    ends = np.cumsum(places[SIZE].fill_null(0).to_numpy())
+    cuts = np.flatnonzero(np.diff(ends // _MOST)) + 1
+    bounds = [0, *cuts.tolist(), len(places)]
+    for start, stop in pairwise(bounds):
+        if stop > start:
+            yield places[start:stop]
 
 
 class Lines:

@@ -33,8 +33,11 @@ WAS = "was"
 ROWS = 65_536
 """Rows of a row group, which is what is read at once."""
 
-RUN_ROWS = 500_000
-"""Rows that are sorted at once, at some 100 bytes each; of more, sorted runs wait on disk."""
+RUN_ROWS = 250_000
+"""Rows that are sorted at once, at some 300 bytes each meanwhile; of more, sorted runs wait on disk."""
+
+_OF_RUN = 8192
+"""Rows read at once of each run that was spilled."""
 
 _BYTES = 16
 _BINARY = (DIGEST, WAS)
@@ -102,7 +105,7 @@ class LineDigests:
             return
         if self._held:
             self._spill()
-        for parts in aligned([_rows(run.open("rb")) for run in self._runs], ID):
+        for parts in aligned([_rows(run.open("rb"), _OF_RUN) for run in self._runs], ID):
             yield pl.concat([part for part in parts if part is not None]).sort(self._keys)
 
     def _spill(self) -> None:
@@ -171,9 +174,9 @@ def write_table(frames: "Iterable[pl.DataFrame]", file: Sink, columns: Sequence[
     return rows
 
 
-def read_table(location: Location, key: str) -> "Iterator[pl.DataFrame]":
+def read_table(location: Location, key: str, *, rows: int | None = None) -> "Iterator[pl.DataFrame]":
     """The rows of a table that was stored, some at a time; NotFound without it."""
-    yield from _rows(location.open_ranges(key))
+    yield from _rows(location.open_ranges(key), rows or ROWS)
 
 
 def count_rows(location: Location, key: str) -> int:
@@ -184,12 +187,12 @@ def count_rows(location: Location, key: str) -> int:
         return int(pq.read_metadata(file).num_rows)
 
 
-def _rows(file: BinaryIO) -> "Iterator[pl.DataFrame]":
+def _rows(file: BinaryIO, rows: int) -> "Iterator[pl.DataFrame]":
     import polars as pl
     import pyarrow.parquet as pq
 
     with file:
-        for batch in pq.ParquetFile(file, pre_buffer=True).iter_batches(ROWS):
+        for batch in pq.ParquetFile(file, pre_buffer=True).iter_batches(rows):
             yield pl.DataFrame(batch)
 
 

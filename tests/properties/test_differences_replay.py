@@ -31,6 +31,7 @@ def small_pieces():
         patch.setattr(digests, "ROWS", 3)
         patch.setattr(digests, "RUN_ROWS", 4)
         patch.setattr(lines, "_GAP", 20)
+        patch.setattr(lines, "_MOST", 600)
         patch.setattr(between, "MOST_AT_ONCE", 2)
         yield
 
