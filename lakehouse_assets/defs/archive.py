@@ -4,9 +4,9 @@ import dagster as dg
 
 from lakehouse_assets.archive.summary import Summary
 from lakehouse_assets.defs import artifacts
-from lakehouse_assets.defs.automation import keep_latest
 from lakehouse_assets.defs.crawls import CrawlConfig, of_crawls, run_crawls
-from lakehouse_assets.defs.failures import RETRY, explained
+from lakehouse_assets.defs.declaring import Result, asset_of
+from lakehouse_assets.defs.failures import explained
 from lakehouse_assets.defs.naming import Naming
 from lakehouse_assets.defs.numbers import bars, human_size
 from lakehouse_assets.defs.preview import Cell, cell, table
@@ -21,22 +21,8 @@ def archive_asset(naming: Naming) -> dg.AssetsDefinition:
     """The archive of each dataset."""
     artifact = artifacts.SOURCE_FILES
 
-    @dg.asset(
-        key=naming.key(artifact.asset),
-        deps=naming.keys(artifact.deps),
-        partitions_def=naming.datasets,
-        required_resource_keys={naming.resource},
-        description=artifact.description,
-        metadata=artifact.metadata,
-        group_name=artifact.group,
-        kinds=set(artifact.kinds),
-        owners=artifacts.OWNERS,
-        tags={"kind": "files"},
-        code_version=artifact.code_version,
-        automation_condition=keep_latest(naming),
-        retry_policy=RETRY,
-    )
-    def archive(context: dg.AssetExecutionContext, config: CrawlConfig) -> dg.MaterializeResult[None]:
+    @asset_of(naming, artifact, kind="files")
+    def archive(context: dg.AssetExecutionContext, config: CrawlConfig) -> Result:
         with explained():
             dataset = open_lake(context, naming).dataset(context.partition_key)
             before = dataset.content_version()

@@ -10,6 +10,7 @@ from lakehouse_assets.defs import artifacts, metadata
 from lakehouse_assets.defs.archive import archive_asset
 from lakehouse_assets.defs.artifacts import Artifact
 from lakehouse_assets.defs.automation import keep_latest
+from lakehouse_assets.defs.declaring import Result, asset_of
 from lakehouse_assets.defs.differences import diff_asset
 from lakehouse_assets.defs.failures import RETRY, explained
 from lakehouse_assets.defs.mappings import mappings_asset
@@ -20,8 +21,6 @@ from lakehouse_assets.errors import InvalidData
 from lakehouse_assets.lake import Dataset
 from lakehouse_assets.model.times import parse
 from lakehouse_assets.operations import ImportJob
-
-Result = dg.MaterializeResult[None]
 
 
 class ImportConfig(dg.Config):
@@ -122,21 +121,7 @@ def _dataset_config(naming: Naming) -> dg.SourceAsset:
 def _statements(naming: Naming) -> dg.AssetsDefinition:
     artifact = artifacts.STATEMENT_TABLE
 
-    @dg.asset(
-        key=naming.key(artifact.asset),
-        deps=naming.keys(artifact.deps),
-        partitions_def=naming.datasets,
-        required_resource_keys={naming.resource},
-        description=artifact.description,
-        metadata=artifact.metadata,
-        group_name=artifact.group,
-        kinds=set(artifact.kinds),
-        owners=artifacts.OWNERS,
-        tags={"kind": "table"},
-        code_version=artifact.code_version,
-        automation_condition=keep_latest(naming),
-        retry_policy=RETRY,
-    )
+    @asset_of(naming, artifact, kind="table")
     def statements(context: dg.AssetExecutionContext, config: ImportConfig) -> Result:
         with explained():
             dataset = open_lake(context, naming).dataset(context.partition_key)
@@ -150,21 +135,7 @@ def _statements(naming: Naming) -> dg.AssetsDefinition:
 
 
 def _export(naming: Naming, artifact: Artifact) -> dg.AssetsDefinition:
-    @dg.asset(
-        key=naming.key(artifact.asset),
-        deps=naming.keys(artifact.deps),
-        partitions_def=naming.datasets,
-        required_resource_keys={naming.resource},
-        description=artifact.description,
-        metadata=artifact.metadata,
-        group_name=artifact.group,
-        kinds=set(artifact.kinds),
-        owners=artifacts.OWNERS,
-        tags={"kind": "export"},
-        code_version=artifact.code_version,
-        automation_condition=keep_latest(naming),
-        retry_policy=RETRY,
-    )
+    @asset_of(naming, artifact, kind="export")
     def export(context: dg.AssetExecutionContext, config: ExportConfig) -> Result:
         with explained():
             dataset = open_lake(context, naming).dataset(context.partition_key)

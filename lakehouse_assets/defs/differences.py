@@ -8,8 +8,8 @@ import dagster as dg
 
 from lakehouse_assets.defs import artifacts
 from lakehouse_assets.defs.artifacts import Artifact
-from lakehouse_assets.defs.automation import keep_latest
-from lakehouse_assets.defs.failures import RETRY, explained
+from lakehouse_assets.defs.declaring import Result, asset_of
+from lakehouse_assets.defs.failures import explained
 from lakehouse_assets.defs.naming import Naming
 from lakehouse_assets.defs.numbers import human_size
 from lakehouse_assets.defs.preview import Cell, cell, table
@@ -27,22 +27,8 @@ _VERSIONS = 10
 def diff_asset(naming: Naming, artifact: Artifact) -> dg.AssetsDefinition:
     """The differences of an export."""
 
-    @dg.asset(
-        key=naming.key(artifact.asset),
-        deps=naming.keys(artifact.deps),
-        partitions_def=naming.datasets,
-        required_resource_keys={naming.resource},
-        description=artifact.description,
-        metadata=artifact.metadata,
-        group_name=artifact.group,
-        kinds=set(artifact.kinds),
-        owners=artifacts.OWNERS,
-        tags={"kind": "diff"},
-        code_version=artifact.code_version,
-        automation_condition=keep_latest(naming),
-        retry_policy=RETRY,
-    )
-    def diff(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+    @asset_of(naming, artifact, kind="diff")
+    def diff(context: dg.AssetExecutionContext) -> Result:
         with explained():
             dataset = open_lake(context, naming).dataset(context.partition_key)
             job = dataset.differences.make(

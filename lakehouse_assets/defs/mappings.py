@@ -6,8 +6,8 @@ import dagster as dg
 from pydantic import Field
 
 from lakehouse_assets.defs import artifacts
-from lakehouse_assets.defs.automation import keep_latest
-from lakehouse_assets.defs.failures import RETRY, explained
+from lakehouse_assets.defs.declaring import Result, asset_of
+from lakehouse_assets.defs.failures import explained
 from lakehouse_assets.defs.naming import Naming
 from lakehouse_assets.defs.numbers import bars
 from lakehouse_assets.defs.preview import Cell, cell, table
@@ -37,22 +37,8 @@ def mappings_asset(naming: Naming) -> dg.AssetsDefinition:
     """The mappings of each dataset."""
     artifact = artifacts.TABLE_MAPPINGS
 
-    @dg.asset(
-        key=naming.key(artifact.asset),
-        deps=naming.keys(artifact.deps),
-        partitions_def=naming.datasets,
-        required_resource_keys={naming.resource},
-        description=artifact.description,
-        metadata=artifact.metadata,
-        group_name=artifact.group,
-        kinds=set(artifact.kinds),
-        owners=artifacts.OWNERS,
-        tags={"kind": "files"},
-        code_version=artifact.code_version,
-        automation_condition=keep_latest(naming),
-        retry_policy=RETRY,
-    )
-    def mappings(context: dg.AssetExecutionContext, config: MappingConfig) -> dg.MaterializeResult[None]:
+    @asset_of(naming, artifact, kind="files")
+    def mappings(context: dg.AssetExecutionContext, config: MappingConfig) -> Result:
         with explained():
             dataset = open_lake(context, naming).dataset(context.partition_key)
             ran = _run(dataset, config, context.log)
