@@ -33,8 +33,8 @@ WAS = "was"
 ROWS = 65_536
 """Rows of a row group, which is what is read at once."""
 
-RUN_ROWS = 250_000
-"""Rows that are sorted at once, at some 300 bytes each meanwhile; of more, sorted runs wait on disk."""
+RUN_ROWS = 150_000
+"""Rows that are sorted at once, at some 500 bytes each meanwhile; of more, sorted runs wait on disk, which costs CPU."""
 
 _OF_RUN = 8192
 """Rows read at once of each run that was spilled."""
