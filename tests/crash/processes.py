@@ -1,51 +1,69 @@
 """Starting workers, and killing them at any moment."""
 
+import multiprocessing
 import os
 import random
-import signal
-import subprocess
-import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.crash import worker
+
 STRESS = float(os.environ.get("LAKEHOUSE_STRESS_SECONDS", "4"))
 """How long workers work beside each other."""
+
+# forked from a process that has loaded what is slow to load and starts no threads, so that a hundred kills are cheap
+_fork = multiprocessing.get_context("forkserver")
+_fork.set_forkserver_preload(["duckdb", "followthemoney", "lakehouse_assets.lake", "tests.crash.worker"])
 
 
 class Worker:
     """A process that is ready, and waits for the word to begin."""
 
     def __init__(self, lake, what, argument):
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.crash.worker", str(lake), what, str(argument)],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "POLARS_MAX_THREADS": "2"},
+        ours, theirs = _fork.Pipe()
+        env = {**os.environ, "POLARS_MAX_THREADS": "2"}
+        self.process = _fork.Process(
+            target=worker.serve, args=(theirs, env, str(lake), what, str(argument)), daemon=True
         )
-        assert self.process.stdout.readline() == "ready\n", self.process.communicate()[1]
+        self.process.start()
+        theirs.close()
+        self._connection = ours
+        self._said = open(ours.fileno(), closefd=False)  # noqa: SIM115
+        assert self._said.readline() == "ready\n", self._said.read()
 
     def begin(self):
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
+        self._connection.send_bytes(b"")
+
+    def wait(self):
+        """Until it is done; some tell how far they are before."""
+        for line in self._said:
+            if line == "done\n":
+                return
+        self._end()
+        raise AssertionError(f"it died with {self.process.exitcode}")
 
     def finish(self):
         """What it printed; an assertion when it failed."""
-        out, err = self.process.communicate(timeout=STRESS + 120)
-        assert self.process.returncode == 0, err
-        return out
+        late = threading.Timer(STRESS + 120, self.process.kill)
+        late.start()
+        self._end()
+        late.cancel()
+        assert self.process.exitcode == 0, self.printed
+        return self.printed
 
     def kill_after(self, seconds):
         """Let it work that long, then kill it for good; whether it had ended by itself before."""
         self.begin()
         time.sleep(seconds)
-        self.process.send_signal(signal.SIGKILL)
-        self.printed, _ = self.process.communicate()
+        self.process.kill()
+        self._end()
         return "done" in self.printed
+
+    def _end(self):
+        self.printed = self._said.read()
+        self.process.join()
+        self._connection.close()
 
 
 def finish_all(workers):
@@ -64,9 +82,7 @@ def seconds_of(lake, what, argument):
     worker = Worker(lake, what, argument)
     started = time.monotonic()
     worker.begin()
-    # some tell how far they are before
-    while worker.process.stdout.readline() != "done\n":
-        assert worker.process.poll() is None
+    worker.wait()
     seconds = time.monotonic() - started
     worker.finish()
     return seconds
@@ -74,4 +90,4 @@ def seconds_of(lake, what, argument):
 
 def kill_somewhere(lake, what, argument, seconds, chance: random.Random):
     """Run it and kill it at a random moment of its work; whether it had ended before."""
-    return Worker(lake, what, argument).kill_after(chance.uniform(0, seconds * 1.1))
+    return Worker(lake, what, argument).kill_after(chance.uniform(0, seconds))

@@ -19,8 +19,8 @@ from tests.factories import company, entity, make_dataset, rows_of, write_lines
 
 pytestmark = pytest.mark.crash
 
-ROUNDS = int(os.environ.get("LAKEHOUSE_CRASH_ROUNDS", "4"))
-SIZE = 3000
+ROUNDS = int(os.environ.get("LAKEHOUSE_CRASH_ROUNDS", "12"))
+SIZE = 600
 PATIENCE = 15
 """Seconds that the work after a kill may take; the lock of a dead process would hold it up for 60."""
 
@@ -184,9 +184,9 @@ def rows_held(dataset):
 
 def leave_files(dataset):
     """Many files that a vacuum will delete."""
-    for number in range(5):
+    for number in range(2):
         dataset.entities.add_many([company(f"small{number}")], origin="one")
-        dataset.compact()
+        dataset.compact(force=True)
     dataset.merge(force=True)
 
 

@@ -1,7 +1,9 @@
-"""Does one thing to a dataset in a process of its own, which somebody may kill: `worker.py LAKE WHAT ARGUMENT`."""
+"""Does one thing to a dataset in a process of its own, which somebody may kill."""
 
+import os
 import sys
 import time
+import traceback
 from pathlib import Path
 
 from lakehouse_assets.lake import Lake
@@ -104,12 +106,26 @@ UNTIL = {
 }
 
 
-def main(lake, what, argument):
+def serve(connection, env, lake, what, argument):
+    """Do it in this process with this environment; what is printed goes to whoever holds the other end."""
+    os.environ.clear()
+    os.environ.update(env)
+    sys.stdout = open(connection.fileno(), "w", closefd=False)  # noqa: SIM115
+    try:
+        work(connection, lake, what, argument)
+    except BaseException:
+        traceback.print_exc(file=sys.stdout)
+        sys.stdout.flush()
+        # no farewell: the process that it was forked from has all that there is to tidy up
+        os._exit(1)
+
+
+def work(connection, lake, what, argument):
     dataset = Lake(lake).dataset("acme")
     # what is loaded before the start is not killed in the middle
     dataset.status()
     print("ready", flush=True)
-    sys.stdin.readline()
+    connection.recv_bytes()
     if what == "import":
         dataset.import_files([argument])
     elif what == "delete":
@@ -132,9 +148,5 @@ def main(lake, what, argument):
     elif what in UNTIL:
         UNTIL[what](dataset, float(argument))
     else:
-        sys.exit(USAGE)
+        raise ValueError(USAGE)
     print("done", flush=True)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
