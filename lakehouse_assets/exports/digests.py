@@ -34,7 +34,7 @@ ROWS = 65_536
 """Rows of a row group, which is what is read at once."""
 
 RUN_ROWS = 150_000
-"""Rows that are sorted at once, at some 500 bytes each meanwhile; of more, sorted runs wait on disk, which costs CPU."""
+"""Rows that are sorted at once, at some 500 bytes each meanwhile; of more, sorted runs wait on disk."""
 
 _OF_RUN = 8192
 """Rows read at once of each run that was spilled."""
