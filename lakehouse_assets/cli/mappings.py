@@ -94,11 +94,13 @@ def run(
     """
     Make the entities of mappings, those that changed since they ran.
 
-    One commit each: what a mapping said before and does not say any more is deleted with it. Rows that cannot be read
-    go to quarantine with their number; the exit code is 3 then.
+    One commit each: what a mapping said before and does not say any more is deleted with it. Where a newer file of a
+    path was archived, its mapping goes over to that first. Rows that cannot be read go to quarantine with their number;
+    the exit code is 3 then.
     """
     dataset = call.dataset()
     mappings = dataset.mappings
+    followed = [] if hashes else mappings.follow()
     wanted = [mappings.find(digits) for digits in hashes] if hashes else mappings.wanted()
     jobs: list[MappingJob] = []
     failed: dict[str, str] = {}
@@ -109,6 +111,10 @@ def run(
             if ran.error is not None:
                 failed[ran.content_hash] = str(ran.error)
     if not call.as_json:
+        for each in followed:
+            output.line(
+                f"{output.visible(each.path)} changed: its mapping goes over to {each.newer[:_DIGITS]}"
+            )
         for job in jobs:
             _print_run(call, job)
     for problem in failed.values():
@@ -116,7 +122,9 @@ def run(
     if any(not job.skipped for job in jobs):
         reporting.report(dataset)
     if call.as_json:
-        output.document(_run_document(dataset, jobs, failed))
+        output.document(
+            {**_run_document(dataset, jobs, failed), "followed": [asdict(each) for each in followed]}
+        )
     elif not wanted:
         output.line(f"{dataset.name} has no mappings; `lakehouse map add -d {dataset.name}` adds one")
     if failed:

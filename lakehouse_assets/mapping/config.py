@@ -209,7 +209,8 @@ class DatasetMapping(_Part):
     """
     What becomes of the rows of one archived file: its mapping.yml.
 
-    `replaces` names the earlier files whose output goes when this one's comes. Keys of other programs are kept.
+    `replaces` names the earlier files whose output goes when this one's comes; a `pinned` one stays with its file
+    when a newer one of the same path is archived. Keys of other programs are kept.
 
     Example:
         >>> mapping = DatasetMapping(dataset="acme", content_hash="5a" * 32, queries=[query])
@@ -222,6 +223,7 @@ class DatasetMapping(_Part):
     queries: Annotated[list[TableQuery], Field(min_length=1)]
     file: FileOptions | None = None
     replaces: list[ContentHash] = []
+    pinned: bool = False
 
     def entities(self) -> Iterator[tuple[int, str, EntityMapping]]:
         """Every entity: the number of its query, its name, and what it is made of."""

@@ -53,7 +53,7 @@ def _part(document: Document, place: str, dataset: str | None) -> tuple[Place, D
         msg = f"{place} maps {', '.join(parts)}, and not {dataset}; leave the one that is meant"
         raise InvalidData(msg)
     part = cast(Document, parts[name])
-    kept = {key: value for key, value in part.items() if key in (_QUERIES, _QUERY, "file")}
+    kept = {key: value for key, value in part.items() if key in (_QUERIES, _QUERY, "file", "pinned")}
     return (name,), {"dataset": name, **kept}
 
 

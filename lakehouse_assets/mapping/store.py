@@ -41,6 +41,10 @@ class Mappings:
         names = filter(is_content_hash, self._location.folders(layout.MAPPINGS))
         return [name for name in names if self._location.exists(layout.mapping(name))]
 
+    def has(self, content_hash: str) -> bool:
+        """Whether a file has a mapping."""
+        return self._location.exists(layout.mapping(self._checked(content_hash)))
+
     def list(self) -> list[DatasetMapping]:
         """All mappings, by checksum; InvalidData when one of them cannot be used."""
         return [self.get(content_hash) for content_hash in self.hashes()]

@@ -13,6 +13,7 @@ from lakehouse_assets.mapping.loading import load_mapping
 from lakehouse_assets.mapping.run import look_at
 from lakehouse_assets.mapping.store import Mappings
 from lakehouse_assets.model.documents import read_yaml
+from lakehouse_assets.operations.mapping_following import Followed, follow
 from lakehouse_assets.operations.mapping_states import MappingState, file_names, mapping_state, readable
 from lakehouse_assets.operations.mappings import MappingJob, MappingOperation
 from lakehouse_assets.operations.repositories import Progress, Repositories
@@ -124,12 +125,22 @@ class MappingFiles(Mappings):
         force: bool = False,
         progress: Progress | None = None,
     ) -> Iterator[Ran]:
-        """Run some mappings, by default all that were not replaced, one after the other; one that fails stops none."""
+        """
+        Run some mappings, by default all that were not replaced, one after the other; one that fails stops none.
+
+        When all are run, those of which a newer file was archived go over to that first.
+        """
+        if hashes is None:
+            self.follow()
         for content_hash in dict.fromkeys(self.wanted() if hashes is None else hashes):
             try:
                 yield Ran(content_hash, self.run_one(content_hash, force=force, progress=progress))
             except LakehouseError as exc:
                 yield Ran(content_hash, error=exc)
+
+    def follow(self) -> list[Followed]:
+        """Give newer files the mappings of those before them at the same path."""
+        return follow(self, self._parts)
 
     def version(self) -> str:
         """Another text as soon as a mapping ran that had changed; `none` without mappings."""

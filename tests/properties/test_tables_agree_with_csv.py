@@ -51,7 +51,7 @@ def test_rows_are_those_of_the_plain_reader(table, delimiter, chunk, quoting):
 def test_text_that_nobody_would_write_is_read_alike(body, chunk):
     text = f"id,name,note\n{body}\n"
     # of a quote that is never closed the plain reader says nothing
-    if not list(csv.reader(io.StringIO(text), skipinitialspace=True, strict=False)) or is_open(text):
+    if is_open(text):
         return
     agrees(text, ",", chunk)
 

@@ -1,6 +1,8 @@
 import gzip
+import io
 import json
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -344,3 +346,55 @@ def test_progress_ends_with_everything_done(acme: Dataset, tmp_path: Path) -> No
     size = len(csv_bytes())
     assert told[-1] == (size, 0, "bytes")
     assert all(done + pending == size for done, pending, _ in told)
+
+
+def archive(dataset: Dataset, data: bytes, key: str = "companies.csv", *, day: int = 1) -> str:
+    """A file that a crawl brought, changed on a day of a year to come."""
+    at = datetime(2030, 1, day, tzinfo=UTC)
+    stored = dataset.archive.put(io.BytesIO(data), key=key, origin="crawl", updated_at=at)
+    dataset.archive.touch()
+    return stored.file.checksum
+
+
+def test_a_mapping_goes_over_to_the_newer_file_that_a_crawl_brought(acme: Dataset, tmp_path: Path) -> None:
+    first = add(acme, tmp_path, csv_bytes())
+    list(acme.mappings.run())
+    second = archive(acme, csv_bytes([HEADER, ["4", "New", "it"]]))
+    assert [ran.content_hash for ran in acme.mappings.run()] == [second]
+    assert set(origins(acme)) == {f"mapping:{second}"}
+    assert names(acme) == ["New"]
+    third = archive(acme, csv_bytes([HEADER, ["5", "Newer", "it"]]), day=2)
+    list(acme.mappings.run())
+    assert names(acme) == ["Newer"]
+    assert acme.mappings.get(third).replaces == [second, first]
+    assert acme.mappings.follow() == []
+
+
+def test_a_pinned_mapping_stays_with_its_file(acme: Dataset, tmp_path: Path) -> None:
+    first = add(acme, tmp_path, csv_bytes(), MAPPING + "  pinned: yes\n")
+    archive(acme, csv_bytes([HEADER, ["4", "New", "it"]]))
+    assert [ran.content_hash for ran in acme.mappings.run()] == [first]
+
+
+def test_a_mapping_does_not_go_over_to_a_file_of_another_kind(
+    acme: Dataset, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = add(acme, tmp_path, csv_bytes())
+    archive(acme, csv_bytes([["id", "title"], ["4", "New"]]))
+    assert [ran.content_hash for ran in acme.mappings.run()] == [first]
+    assert "companies.csv changed and has no column country, name; its mapping stays behind" in caplog.text
+
+
+def test_a_file_that_still_lies_at_another_path_keeps_what_it_says(acme: Dataset, tmp_path: Path) -> None:
+    first = add(acme, tmp_path, csv_bytes())
+    archive(acme, csv_bytes(), "copy.csv")
+    second = archive(acme, csv_bytes([HEADER, ["4", "New", "it"]]), day=2)
+    list(acme.mappings.run())
+    assert set(origins(acme)) == {f"mapping:{first}", f"mapping:{second}"}
+
+
+def test_an_older_content_of_the_path_is_not_gone_over_to(acme: Dataset, tmp_path: Path) -> None:
+    at = datetime(2001, 1, 1, tzinfo=UTC)
+    acme.archive.put(io.BytesIO(b"id,name,country\n9,Old,de\n"), key="companies.csv", updated_at=at)
+    first = add(acme, tmp_path, csv_bytes())
+    assert [ran.content_hash for ran in acme.mappings.run()] == [first]
