@@ -17,6 +17,7 @@ from lakehouse_assets.archive.sources.base import (
     reason_of,
     shown,
 )
+from lakehouse_assets.archive.sources.http import masked
 from lakehouse_assets.errors import InvalidData, NotFound, StorageError
 
 if TYPE_CHECKING:
@@ -46,9 +47,9 @@ class FsspecSource:
         try:
             fs, root = fsspec.core.url_to_fs(uri, use_listings_cache=False, **(options or {}))
         except (ValueError, ImportError, TypeError) as exc:
-            msg = f"{uri} cannot be crawled: {exc}; folders, s3://, http://, zip:// and tar:// can"
+            msg = f"{masked(uri)} cannot be crawled: {exc}; folders, s3://, http://, zip:// and tar:// can"
             raise InvalidData(msg) from exc
-        self.uri = uri
+        self.uri = masked(uri)
         self._fs: AbstractFileSystem = fs
         self._root = cast(str, root).rstrip("/")
 

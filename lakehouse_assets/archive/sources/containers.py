@@ -74,12 +74,14 @@ def opened_container(uri: str, *, name: str, options: Mapping[str, object]) -> I
     NotFound without it, StorageError or InvalidData when it cannot be opened.
     """
     try:
-        with _local(uri) if "://" not in uri or uri.startswith("file://") else _remote(uri, options) as found:
+        is_local = "://" not in uri or uri.startswith("file://")
+        with _local(uri) if is_local else _remote(uri, name, options) as found:
             yield found
     except FileNotFoundError as exc:
         if isinstance(exc, NotFound):
             raise
-        raise NotFound(f"{name} does not exist; name a packed file") from exc
+        # fsspec says so, too, when a server keeps it back
+        raise NotFound(f"{name} does not exist, or nobody may read it; name a packed file") from exc
 
 
 @contextmanager
@@ -97,17 +99,23 @@ def _local(uri: str) -> Iterator[Container]:
 
 
 @contextmanager
-def _remote(uri: str, options: Mapping[str, object]) -> Iterator[Container]:
+def _remote(uri: str, name: str, options: Mapping[str, object]) -> Iterator[Container]:
     import fsspec
 
     try:
         fs, path = fsspec.core.url_to_fs(uri, **options)
+        info = cast(Mapping[str, object], fs.info(path))
+        file = fs.open(path, "rb")
+    except FileNotFoundError:
+        raise
     except (ValueError, ImportError, TypeError) as exc:
-        raise InvalidData(f"{uri} cannot be opened: {exc}") from exc
-    info = cast(Mapping[str, object], fs.info(path))
+        raise InvalidData(f"{name} cannot be opened: {exc}") from exc
+    except Exception as exc:
+        # each store has errors of its own
+        raise StorageError(f"{name} cannot be opened: {reason_of(exc)}") from exc
     size = info.get("size")
-    tag = next((str(info[name]) for name in ("ETag", "mtime", "LastModified") if info.get(name)), "")
-    with fs.open(path, "rb") as stream:
+    tag = next((str(info[key]) for key in ("ETag", "mtime", "LastModified") if info.get(key)), "")
+    with file as stream:
         yield Container(cast(BinaryIO, _Seeking(stream)), size if isinstance(size, int) else 0, tag)
 
 

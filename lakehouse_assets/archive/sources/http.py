@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 THREADS = 4
 """Servers of others are asked for few files at once."""
 
+# what follows them is a path, which may have an @ in it
+_WITHOUT_HOSTS = ("file", "local", "memory", "zip", "tar")
 _CONNECT_SECONDS = 10
 _TRIES = 3
 _BUSY = (429, 500, 502, 503, 504)
@@ -216,14 +218,21 @@ class _Body:
 
 def masked(uri: str) -> str:
     """
-    An address without the password in it.
+    An address without names and passwords in it, also a chained one.
 
     Example:
-        >>> masked("https://me:secret@host/folder/")
-        'https://host/folder/'
+        >>> masked("zip://::https://me:secret@host/a.zip")
+        'zip://::https://host/a.zip'
     """
-    parts = urlsplit(uri)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if "@" in parts.netloc else uri
+    return "::".join(_masked(part) for part in uri.split("::")) if "@" in uri else uri
+
+
+def _masked(uri: str) -> str:
+    protocol, found, rest = uri.partition("://")
+    if not found or protocol in _WITHOUT_HOSTS:
+        return uri
+    host, slash, path = rest.partition("/")
+    return f"{protocol}://{host.rpartition('@')[2]}{slash}{path}"
 
 
 def _with_login(url: str, asked: str) -> str:

@@ -3,7 +3,9 @@
 import logging
 from collections.abc import Callable
 from contextlib import closing
+from functools import cached_property
 
+from lakehouse_assets import layout
 from lakehouse_assets.archive.sources.base import FileSource, SourceFile
 from lakehouse_assets.archive.sources.catalogue import Seen
 from lakehouse_assets.errors import LakehouseError
@@ -124,6 +126,7 @@ class SourceRun:
         self._plan = plan
         self._is_comparison = job.verify
         self._archive = parts.archive
+        self._location = parts.location
         self._report = report
         self._heard = heard
         self._bookmark = Bookmark(parts.location, source.uri, run_id=job.run_id)
@@ -208,8 +211,17 @@ class SourceRun:
             is_done = before.archived and (before.entity or not self._plan.config.make_entities)
         else:
             is_done = before.entity or not (before.archived and self._plan.config.make_entities)
-        # what a verification found bad must come back
-        return is_done and self._archive.exists(before.checksum)
+        return is_done and self._is_archived(before.checksum)
+
+    def _is_archived(self, checksum: str) -> bool:
+        """Whether a content is there still: one that a verification found bad must come back."""
+        # to look for each object of a bucket would take longer than all else
+        is_near = self._location.path is not None
+        return not (is_near or checksum in self._quarantined) or self._archive.exists(checksum)
+
+    @cached_property
+    def _quarantined(self) -> frozenset[str]:
+        return frozenset(self._location.names(layout.QUARANTINED_BLOBS))
 
     def _commit(self, *, last: bool) -> None:
         if self._is_comparison:

@@ -246,6 +246,8 @@ def test_a_password_is_sent_and_shown_nowhere(server: WebServer) -> None:
         pass
     assert "secret" not in f"{found.uri} {caught.value} {file.path}"
     assert masked("https://me:secret@host:80/a?b") == "https://host:80/a?b"
+    assert masked("zip://x@y::ftp://me:se@cret@host/a@b.zip") == "zip://x@y::ftp://host/a@b.zip"
+    assert masked("/srv/me@host") == "/srv/me@host"
 
 
 @pytest.mark.parametrize("uri", ["http:///path", "http://host/?list", "http://host/#top"])

@@ -15,6 +15,7 @@ from lakehouse_assets.archive.sources.choose import source_at
 from lakehouse_assets.errors import InvalidData, LakehouseError, NotFound
 from lakehouse_assets.settings import Settings
 from tests.crawling import left_out, listed, read, unreadable
+from tests.web import WebServer, refuses
 
 FILES = {"a.txt": b"one", "deep/er/ünï.pdf": b"%PDF-1.7", "deep/empty": b""}
 PACKERS = {
@@ -255,6 +256,19 @@ def test_an_address_without_a_packed_file_is_refused(uri: str) -> None:
 def test_a_packed_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match=r"nowhere\.zip does not exist"):
         read(source(f"zip://::{tmp_path / 'nowhere.zip'}"))
+
+
+def test_a_packed_file_on_a_server_is_a_source(tmp_path: Path) -> None:
+    make_zip(tmp_path / "leak.zip", FILES)
+    with WebServer(tmp_path) as server:
+        assert read(source(f"zip://::{server.url}leak.zip")) == FILES
+        server.rules["/leak.zip"] = refuses(403)
+        uri = server.url.replace("//", "//me:hush@")
+        with pytest.raises(NotFound, match="nobody may read it") as caught:
+            read(source(f"tar://::{uri}leak.zip"))
+        assert "hush" not in str(caught.value)
+        with pytest.raises(NotFound, match=r"gone\.zip does not exist"):
+            read(source(f"zip://::{server.url}gone.zip"))
 
 
 def test_what_fsspec_knows_is_a_source() -> None:
