@@ -52,7 +52,10 @@ def test_what_cannot_be_read_is_warned_of_and_can_be_tried_again(empty: Lakehous
     (told,) = [line for line in result.err.splitlines() if "--retry-failed" in line]
     run = told.split()[-1]
     assert f"warning: file://{files}/contracts/gone: a link to {files}/contracts/nowhere" in result.err
-    assert f"warning: 1 error: crawl/{run}.json in the dataset's folder names what could not be read" in result.err
+    assert (
+        f"warning: 1 error: crawl/{run}.json in the dataset's folder names what could not be read"
+        in result.err
+    )
     write_tree(files, {"contracts/nowhere": "found"})
     again = empty("crawl", "-d", "acme", "--retry-failed", run, "--json")
     assert (again.code, again.json["seen"], again.json["stored"]) == (0, 1, 1)

@@ -10,7 +10,7 @@ import pytest
 from lakehouse_assets.errors import LakehouseError, StorageError
 from tests.factories import company, make_dataset, rows_of, tree, write_lines
 
-SIZE = 12 << 20
+SIZE = 20 << 20
 # what is left: nothing at all, the room for some small files, that for a part of the data
 ROOMS = [0, 16 << 10, 150 << 10]
 
