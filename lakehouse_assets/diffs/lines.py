@@ -3,13 +3,14 @@
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import pairwise
 from typing import TYPE_CHECKING, BinaryIO
 
 from lakehouse_assets.exports.digests import SIZE
 from lakehouse_assets.storage.compression import SUFFIXES, decompressing
 from lakehouse_assets.storage.location import Location
+from lakehouse_assets.storage.spilling import spilling
 
 if TYPE_CHECKING:
     import polars as pl
@@ -65,8 +66,10 @@ def open_lines(location: Location, path: str, *, temp_directory: str | None) -> 
         with location.open_ranges(path) as file:
             yield Lines(file)
         return
-    with tempfile.TemporaryFile(prefix="lakehouse-lines-", dir=temp_directory) as plain:
-        with location.open(path) as packed:
+    with ExitStack() as stack:
+        with spilling(temp_directory), location.open(path) as packed:
+            temp = tempfile.TemporaryFile(prefix="lakehouse-lines-", dir=temp_directory)  # noqa: SIM115
+            plain = stack.enter_context(temp)
             shutil.copyfileobj(decompressing(packed, path), plain, _COPY)
         yield Lines(plain)
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from lakehouse_assets.exports.aligned import aligned
 from lakehouse_assets.storage.digest import DigestWriter, Sink
 from lakehouse_assets.storage.location import Location
+from lakehouse_assets.storage.spilling import spilling
 
 if TYPE_CHECKING:
     import numpy as np
@@ -109,6 +110,10 @@ class LineDigests:
             yield pl.concat([part for part in parts if part is not None]).sort(self._keys)
 
     def _spill(self) -> None:
+        with spilling(self._temp_directory):
+            self._write_run()
+
+    def _write_run(self) -> None:
         if self._folder is None:
             temp = tempfile.TemporaryDirectory(prefix="lakehouse-digests-", dir=self._temp_directory)
             self._folder = Path(self._stack.enter_context(temp))

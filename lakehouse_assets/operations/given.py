@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from lakehouse_assets.statements import schema as s
 from lakehouse_assets.statements.inputs import Format, Source
+from lakehouse_assets.storage.spilling import spilling
 
 if TYPE_CHECKING:
     from followthemoney.proxy import EntityProxy
@@ -100,7 +101,8 @@ class _Lines(io.RawIOBase):
         if isinstance(entity, Mapping):
             data = dict(entity)
         elif entity.id is not None and hasattr(entity, "statements"):
-            self._statements.take(cast("StatementEntity", entity))
+            with spilling(None):
+                self._statements.take(cast("StatementEntity", entity))
             return b""
         else:
             data = entity.to_dict()

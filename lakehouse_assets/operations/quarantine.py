@@ -10,6 +10,7 @@ from typing import IO
 from lakehouse_assets import layout
 from lakehouse_assets.model.job import DatasetJob
 from lakehouse_assets.storage.location import Location
+from lakehouse_assets.storage.spilling import spilling
 
 log = logging.getLogger(__name__)
 
@@ -42,16 +43,19 @@ class Quarantine:
 
     def keep(self, name: str, line: int, reason: str, text: str) -> None:
         """Take one, and count it in the job."""
-        if self._file is None:
-            self._file = self._stack.enter_context(
-                tempfile.SpooledTemporaryFile(1 << 20, prefix="lakehouse-quarantine-")  # noqa: SIM115
-            )
+        with spilling(None):
+            self._write({"file": name, "line": line, "reason": reason, "text": text.rstrip("\r\n")})
         self._job.errors += 1
         if self._job.errors <= _TOLD:
             log.warning("%s, %s %s: %s", name, self._unit, line, reason)
         elif self._job.errors == _TOLD + 1:
             log.warning("more bad %ss follow; all of them are kept in the quarantine", self._unit)
-        entry = {"file": name, "line": line, "reason": reason, "text": text.rstrip("\r\n")}
+
+    def _write(self, entry: dict[str, object]) -> None:
+        if self._file is None:
+            self._file = self._stack.enter_context(
+                tempfile.SpooledTemporaryFile(1 << 20, prefix="lakehouse-quarantine-")  # noqa: SIM115
+            )
         self._file.write(json.dumps(entry).encode() + b"\n")
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:

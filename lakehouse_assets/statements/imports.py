@@ -162,7 +162,7 @@ class Intake:
         raw_rows = (
             read_csv(source.name, chunks, number, self._on_bad)
             if found is Format.csv
-            else read_parquet(source, chunks, number)
+            else read_parquet(source, chunks, number, self._temp_directory)
         )
         for raw in raw_rows:
             table = check_rows(

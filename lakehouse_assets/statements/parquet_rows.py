@@ -4,7 +4,7 @@ import json
 import re
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 from urllib.parse import unquote
@@ -14,6 +14,7 @@ from lakehouse_assets.statements import schema as s
 from lakehouse_assets.statements.inputs import Source
 from lakehouse_assets.statements.lines import position
 from lakehouse_assets.statements.rows import RawRows, check_columns
+from lakehouse_assets.storage.spilling import spilling
 
 if TYPE_CHECKING:
     import polars as pl
@@ -24,7 +25,9 @@ _BATCH = 65_536
 _BUFFER = 1 << 20
 
 
-def read_parquet(source: Source, chunks: Iterator[bytes], file_number: int) -> Iterator[RawRows]:
+def read_parquet(
+    source: Source, chunks: Iterator[bytes], file_number: int, temp_directory: str | None
+) -> Iterator[RawRows]:
     """
     The rows of a file; InvalidData when it holds no statements.
 
@@ -34,7 +37,7 @@ def read_parquet(source: Source, chunks: Iterator[bytes], file_number: int) -> I
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with _seekable(source, chunks) as given:
+    with _seekable(source, chunks, temp_directory) as given:
         try:
             file = pq.ParquetFile(given, buffer_size=_BUFFER, pre_buffer=False)
             columns = _columns(source.name, file)
@@ -50,9 +53,14 @@ def read_parquet(source: Source, chunks: Iterator[bytes], file_number: int) -> I
 
 
 @contextmanager
-def _seekable(source: Source, chunks: Iterator[bytes]) -> "Iterator[Path | IO[bytes]]":
+def _seekable(
+    source: Source, chunks: Iterator[bytes], temp_directory: str | None
+) -> "Iterator[Path | IO[bytes]]":
     """The file itself, or a copy of what comes from a stream: parquet is read from its end."""
-    with tempfile.TemporaryFile(prefix="lakehouse-parquet-") as copy:
+    with ExitStack() as stack:
+        with spilling(temp_directory):
+            temp = tempfile.TemporaryFile(prefix="lakehouse-parquet-", dir=temp_directory)  # noqa: SIM115
+        copy = stack.enter_context(temp)
         is_plain = False
         for chunk in chunks:
             if source.path is not None and not is_plain:
@@ -60,8 +68,11 @@ def _seekable(source: Source, chunks: Iterator[bytes]) -> "Iterator[Path | IO[by
                     is_plain = file.read(4) == chunk[:4]
             if is_plain:
                 continue
-            copy.write(chunk)
-        copy.seek(0)
+            with spilling(temp_directory):
+                copy.write(chunk)
+        with spilling(temp_directory):
+            # what was held back is written now
+            copy.seek(0)
         yield source.path if is_plain and source.path is not None else copy
 
 

@@ -5,6 +5,7 @@ A range ends at the last id of some row group. Files whose row groups are small 
 them, are read once from end to end; what others wrote unsorted is sorted first, in runs of bounded size.
 """
 
+import errno
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,6 +20,7 @@ from lakehouse_assets.statements.footers import Footer, Footers, RowGroup, named
 from lakehouse_assets.statements.stage import ROW_GROUP
 from lakehouse_assets.statements.table import DataFile, Partition
 from lakehouse_assets.storage.location import Location
+from lakehouse_assets.storage.spilling import spilling
 
 if TYPE_CHECKING:
     import polars as pl
@@ -100,11 +102,12 @@ def open_parts(
             is_many = len(parts) * ROW_GROUP > run_rows
             small = [part for part in parts if _is_wide(part.footer) or (is_many and part.rows < run_rows)]
             if small:
-                temp = tempfile.TemporaryDirectory(prefix="lakehouse-runs-", dir=temp_directory)
-                folder = Path(stack.enter_context(temp))
                 joined = {part.key for part in small}
                 kept = [part for part in parts if part.key not in joined]
-                parts = [*kept, *_sorted_runs(small, folder, run_rows)]
+                with spilling(temp_directory):
+                    temp = tempfile.TemporaryDirectory(prefix="lakehouse-runs-", dir=temp_directory)
+                    folder = Path(stack.enter_context(temp))
+                    parts = [*kept, *_sorted_runs(small, folder, run_rows)]
         yield parts
 
 
@@ -278,9 +281,13 @@ def _pieces(parts: Sequence[Part], folder: Path, run_rows: int) -> "Iterator[pl.
 def _run(held: "Sequence[pl.DataFrame]", partition: Partition, folder: Path, name: str) -> Part:
     import polars as pl
 
-    pl.concat(held).sort(s.ENTITY_ID).write_parquet(
-        folder / name, compression="lz4", row_group_size=ROW_GROUP, statistics=True
-    )
+    try:
+        pl.concat(held).sort(s.ENTITY_ID).write_parquet(
+            folder / name, compression="lz4", row_group_size=ROW_GROUP, statistics=True
+        )
+    except pl.exceptions.ComputeError as exc:
+        # polars tells in words alone that a disk is full
+        raise OSError(errno.EIO, str(exc)) from exc
     runs = Location(folder)
     return Part(runs, name, partition, read_footer(runs, name))
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lakehouse_assets.storage.spilling import spilling
+
 if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
@@ -77,6 +79,10 @@ class LineSorter:
             low = high
 
     def _write_run(self) -> None:
+        with spilling(self._temp_directory):
+            self._write()
+
+    def _write(self) -> None:
         import pyarrow as pa
 
         if self._folder is None:

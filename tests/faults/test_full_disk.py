@@ -1,13 +1,16 @@
 """A full disk: the work fails with the place in its message, nothing changes, and with room again it goes on."""
 
 import hashlib
+import io
 import os
 import subprocess
+import uuid
 from contextlib import suppress
 
 import pytest
 
 from lakehouse_assets.errors import LakehouseError, StorageError
+from lakehouse_assets.statements import sorting, store
 from tests.factories import company, make_dataset, rows_of, tree, write_lines
 
 SIZE = 20 << 20
@@ -136,3 +139,66 @@ def test_with_a_little_more_room_each_time_an_import_fails_whole_until_it_lands_
     acme.merge()
     acme.make()
     assert all(result.passed for result in acme.checks())
+
+
+@pytest.fixture
+def elsewhere(tmp_path, disk, monkeypatch):
+    """A dataset with all the room it needs, whose temporary files go to the small disk: there are some at once."""
+    monkeypatch.setenv("LAKEHOUSE_TEMP_DIRECTORY", str(disk))
+    monkeypatch.setenv("LAKEHOUSE_MEMORY_LIMIT", "1KB")
+    monkeypatch.setattr(store, "RANGE_ROWS", 1000)
+    monkeypatch.setattr(sorting, "RUN_BYTES", 300 << 10)
+    dataset = make_dataset(tmp_path / "lake")
+    for _ in range(2):
+        dataset.entities.add_many(noise("base", 300))
+    return dataset
+
+
+def parquet_from_a_pipe(acme, file, monkeypatch):
+    parquet = io.BytesIO()
+    with monkeypatch.context() as roomy:
+        roomy.delenv("LAKEHOUSE_TEMP_DIRECTORY")
+        other = make_dataset(file.parent / uuid.uuid4().hex)
+        other.import_files([file])
+        other.statements_parquet(parquet)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(parquet.getvalue())))
+    return lambda: acme.import_files(["-"])
+
+
+SPILLING = {
+    "import": lambda acme, file, _: lambda: acme.import_files([file]),
+    "import of parquet from a pipe": parquet_from_a_pipe,
+    "merge": lambda acme, file, _: lambda: acme.merge(force=True),
+    "export": lambda acme, file, _: lambda: acme.export("statements"),
+}
+
+
+@pytest.mark.parametrize("what", SPILLING)
+def test_a_full_disk_for_temporary_files_is_named_with_what_helps(
+    tmp_path, disk, elsewhere, what, monkeypatch
+):
+    file = write_lines(tmp_path / "in.json", noise("more", 2000))
+    rows, before = rows_of(elsewhere), tree(tmp_path / "lake")
+    work = SPILLING[what](elsewhere, file, monkeypatch)
+    with Full(disk, 16 << 10), pytest.raises(StorageError) as caught:
+        work()
+    assert f"temporary files cannot be written to {disk}: " in str(caught.value)
+    assert "No space left" in str(caught.value)
+    assert "name another folder by LAKEHOUSE_TEMP_DIRECTORY" in str(caught.value)
+    assert tree(tmp_path / "lake") == before
+    assert rows_of(elsewhere).equals(rows)
+    assert list(disk.iterdir()) == []
+    assert elsewhere.holders() == []
+    SPILLING[what](elsewhere, file, monkeypatch)()
+    assert list(disk.iterdir()) == []
+
+
+@pytest.mark.parametrize("place", ["missing/folder", "file"])
+def test_a_place_for_temporary_files_that_is_none_is_named(tmp_path, monkeypatch, place):
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setenv("LAKEHOUSE_TEMP_DIRECTORY", str(tmp_path / place))
+    monkeypatch.setattr(sorting, "RUN_BYTES", 1)
+    dataset = make_dataset(tmp_path / "lake")
+    with pytest.raises(StorageError, match=f"cannot be written to {tmp_path / place}: "):
+        dataset.import_files([write_lines(tmp_path / "in.json", noise("more", 10))])
+    assert rows_of(dataset).is_empty()
