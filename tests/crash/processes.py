@@ -61,7 +61,11 @@ class Worker:
         return "done" in self.printed
 
     def _end(self):
-        self.printed = self._said.read()
+        try:
+            self.printed = self._said.read()
+        except ConnectionResetError:
+            # killed before it had read the word to begin
+            self.printed = ""
         self.process.join()
         self._connection.close()
 
