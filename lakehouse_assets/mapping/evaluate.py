@@ -160,7 +160,9 @@ class _Rows:
             if prop.required:
                 given = values.filter((pl.col("prop") == number) & pl.col("value").is_not_null())["row"]
                 ids = ids.zip_with(self._numbers.is_in(given.implode()), pl.Series([None], dtype=pl.String))
-        found = _Found(ids, values.filter(ids.is_not_null().gather(values["row"])))
+        if ids.null_count():
+            values = values.filter(ids.is_not_null().gather(values["row"]))
+        found = _Found(ids, values)
         self._made[entity.name] = found
         self._names[entity.name] = self._names_of(entity, found)
         return found
@@ -189,8 +191,9 @@ class _Rows:
             if prop.split is not None:
                 pieces = pl.DataFrame({"row": rows, "raw": texts.str.split(prop.split)}).explode("raw")
                 rows, texts = pieces["row"], pieces["raw"]
-            given = texts.is_not_null()
-            rows, texts = rows.filter(given), texts.filter(given)
+            if texts.null_count():
+                given = texts.is_not_null()
+                rows, texts = rows.filter(given), texts.filter(given)
             yield _frame(rows, self._cleaner.values(texts, prop.rule), texts, number)
 
     def _texts(self, prop: PropertyPlan) -> "Iterator[pl.Series]":
