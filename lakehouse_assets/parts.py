@@ -136,6 +136,7 @@ class DatasetParts:
             jobs=self.jobs,
             leases=self.leases,
             archive=self.archive,
+            states=self.states,
             others=self._others,
         )
 

@@ -9,6 +9,7 @@ from lakehouse_assets.archive.store import Archive
 from lakehouse_assets.exports.base import DatasetView
 from lakehouse_assets.model.dataset import DatasetConfig
 from lakehouse_assets.settings import Settings
+from lakehouse_assets.state import StateStore
 from lakehouse_assets.statements.reader import Reader
 from lakehouse_assets.statements.store import StatementStore
 from lakehouse_assets.storage.jobs import Jobs
@@ -73,6 +74,7 @@ class Repositories:
     jobs: Jobs
     leases: Leases
     archive: Archive
+    states: StateStore
     others: Callable[[], Iterable[tuple[str, Callable[[], Reader]]]] = tuple
     documents: object | None = None
 

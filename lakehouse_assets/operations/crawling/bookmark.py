@@ -31,13 +31,13 @@ class Bookmark:
     a whole one at any time. Whatever is the matter with it, the files are read once more, and nothing else happens.
     """
 
-    def __init__(self, location: Location, uri: str, *, run_id: str) -> None:
-        """The bookmark of the source at an address, in a dataset."""
+    def __init__(self, location: Location, states: StateStore, uri: str, *, run_id: str) -> None:
+        """The bookmark of the source at an address, among the states of a dataset."""
         self._location = location
         self._uri = uri
         self._run_id = run_id
         self._job = f"crawl-{hashlib.sha256(uri.encode()).hexdigest()[:16]}"
-        self._store = StateStore(location / layout.STATE)
+        self._store = states
         self._state: StateData | None = None
         self._saved_at = time.monotonic()
         self._took = 0.0

@@ -129,7 +129,7 @@ class SourceRun:
         self._location = parts.location
         self._report = report
         self._heard = heard
-        self._bookmark = Bookmark(parts.location, source.uri, run_id=job.run_id)
+        self._bookmark = Bookmark(parts.location, parts.states, source.uri, run_id=job.run_id)
         self._catalogue = self._bookmark.open()
         self._entities = Gathered(
             parts.store, make_entities=plan.config.make_entities, on_refused=self._refused

@@ -198,7 +198,7 @@ def test_one_catalogue_is_kept_for_each_source(acme: Dataset, files: Path, tmp_p
 def test_a_crawl_beside_another_one_of_the_same_source_is_not_remembered_and_harms_nothing(
     acme: Dataset, files: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    first = Bookmark(acme.location, f"file://{files}", run_id="1")
+    first = Bookmark(acme.location, acme.states, f"file://{files}", run_id="1")
     catalogue = first.open()
     acme.crawl(files)
     first.save(catalogue, {}, complete=True)
