@@ -94,10 +94,12 @@ def _candidates(
     """
     import polars as pl
 
-    judged = [] if query.origin is not None else conditions
+    # an entity of several buckets may have the rows of the origin in another one than that which is asked for
+    by_origin = query.origin is not None and not (query.bucket is not None and shared)
+    judged = [] if by_origin else conditions
     columns = list(dict.fromkeys([s.SHARD, s.BUCKET, s.ENTITY_ID, *_columns(judged)]))
     buckets = None if query.bucket is None else [query.bucket]
-    origins = None if query.origin is None else [query.origin]
+    origins = [query.origin] if by_origin and query.origin is not None else None
     elsewhere = pl.Series(sorted(shared), dtype=pl.String)
     for rows in reader.scan(columns, buckets=buckets, origins=origins):
         fitting = rows

@@ -1,5 +1,7 @@
 """Questions read only the partitions that they name, and of these only what is near the answer."""
 
+import json
+
 import pytest
 
 from lakehouse_assets.errors import InvalidData, StorageError
@@ -72,3 +74,9 @@ def test_properties_may_be_named_as_arguments_or_in_a_mapping(acme):
     assert list(acme.query(where={"name": "Acme Inc."}, fileName="a.pdf")) == []
     with pytest.raises(InvalidData, match=r"no property 'nam' .* did you mean name"):
         acme.query(nam="Acme Inc.")
+
+
+def test_origin_and_bucket_may_be_those_of_different_rows_of_an_entity(acme, tmp_path):
+    acme.import_files([write_lines(tmp_path / "in.json", [entity("a1", "Document")])], origin="register")
+    found = acme.query(origin="leak", bucket="document")
+    assert sorted(json.loads(line)["id"] for line in found) == ["a1", "a2"]
