@@ -8,7 +8,6 @@ see it. Who is killed before the swap leaves nothing that counts; after it, the 
 """
 
 import logging
-import shutil
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _TICK = timedelta(microseconds=1)
-_COPY = 4 << 20
 
 
 class Chain:
@@ -179,17 +177,14 @@ class Chain:
         kind, last = self._kind, state.last
         draft = layout.diff_draft(kind.target, state.at)
         if last is not None and last.version == state.version and self._location.exists(draft):
-            with self._location.open(draft) as source, self._location.writer(last.path) as file:
-                shutil.copyfileobj(source, file, _COPY)
+            self._location.move(draft, last.path)
+        update_deltas(self._view)
         tags, current = self._view.tags, layout.current_tag(kind.target)
         told = tags.text(current)
-        # ftm-lakehouse may have gone on since
+        # last: as long as this tag is older, all of this is done again; ftm-lakehouse may have gone on since
         if told is None or _time(told) < _time(state.current):
-            tags.set_text(current, state.current)
             tags.set(kind.target, layout.parse_stamp(_time(state.current)))
-        update_deltas(self._view)
-        # last: while it is there, all of this is done again
-        self._location.delete(draft)
+            tags.set_text(current, state.current)
 
 
 def _previous(state: DiffState | None) -> str | None:
