@@ -33,6 +33,8 @@ from lakehouse_assets.operations import (
     VacuumJob,
     VacuumOperation,
 )
+from lakehouse_assets.operations.asked import run_job
+from lakehouse_assets.operations.base import DJ
 from lakehouse_assets.operations.checks import check_names, run_check
 from lakehouse_assets.operations.crawling.report import CrawlReport, read_report
 from lakehouse_assets.operations.explain import Explanation, explain
@@ -157,6 +159,10 @@ class Dataset(DatasetParts):
             replace=replace,
         )
         return self.run_import(job, sources, progress)
+
+    def run(self, job: DJ, *, force: bool = False, progress: Progress | None = None, **options: object) -> DJ:
+        """Do what a job says: `run(MergeJob.make(dataset="acme"))`."""
+        return run_job(job, self.repositories, force=force, progress=progress, **options)
 
     def delete(self, ids: Collection[str], *, origin: str | None = None) -> DeleteJob:
         """Delete entities, of all origins or one; `missing` names those that were not there."""

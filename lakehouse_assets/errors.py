@@ -12,6 +12,8 @@ LakehouseError
 ├── ElementExists (also a KeyError)
 ├── Locked
 ├── AssertionFailed
+├── RemoteError
+│   └── Unreachable
 ├── StorageError  (also an OSError)
 └── Unconfirmed   (also an OSError)
 
@@ -96,6 +98,23 @@ class AssertionFailed(LakehouseError):
     def __init__(self, message: str, *, failures: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.failures = tuple(failures)
+
+
+class RemoteError(LakehouseError):
+    """
+    The Dagster that work was delegated to is out of reach, refuses it, or failed at it.
+
+    `url` is its address, `run_id` the run that it was asked for, if it took it on.
+    """
+
+    def __init__(self, message: str, *, url: str, run_id: str | None = None) -> None:
+        super().__init__(message)
+        self.url = url
+        self.run_id = run_id
+
+
+class Unreachable(RemoteError):
+    """No answer came from the Dagster; the same question may be answered later."""
 
 
 class StorageError(LakehouseError, OSError):

@@ -14,6 +14,7 @@ from lakehouse_assets.operations.catalog import (
     check_catalog,
     export_catalog,
 )
+from lakehouse_assets.operations.delegating import delegate_catalog
 from lakehouse_assets.operations.findings import CheckResult
 from lakehouse_assets.operations.freshness import Freshness
 from lakehouse_assets.operations.repositories import Progress
@@ -44,6 +45,12 @@ class Lake:
         if self.location.path is not None and self.location.path.is_file():
             msg = f"{self.location.path} is a file; name the folder of the lake"
             raise InvalidData(msg)
+
+    def here(self) -> "Lake":
+        """The same lake, whose operations run in this process even if LAKEHOUSE_DAGSTER_URL is set."""
+        lake = Lake(self.location.uri, self.location.storage_options)
+        lake.settings = self.settings.here()
+        return lake
 
     @property
     def uri(self) -> str:
@@ -103,6 +110,8 @@ class Lake:
 
     def export_catalog(self, *, force: bool = False) -> CatalogResult:
         """Write the lake's index.json from the indexes of its datasets, unless it is fresh."""
+        if self.settings.dagster_url:
+            return delegate_catalog(self.settings, self.location, self.datasets(), force=force)
         return export_catalog(self.location, self.datasets(), force=force)
 
     def catalog_freshness(self) -> Freshness:

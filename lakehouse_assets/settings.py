@@ -46,7 +46,11 @@ class Settings(BaseSettings):
     public_url_prefix: str | None = None
     """Where exports can be downloaded; `${dataset}` and `{{ dataset }}` stand for the dataset's name."""
     dagster_url: str | None = None
-    """A running Dagster that operations are delegated to."""
+    """A running Dagster that operations are delegated to, like http://host:3000."""
+    dagster_location: str | None = None
+    """Its code location that has this lake; needed where several have one."""
+    dagster_prefix: str = ""
+    """What the keys of this lake's assets begin with there, like `acme/leaks`."""
     grace_period_days: int = Field(default=30, ge=0)
     """How long deleted statements stay on disk, in days."""
     memory_limit: str = Field(
@@ -77,6 +81,10 @@ class Settings(BaseSettings):
     def _is_size(cls, value: str) -> str:
         parse_size(value)
         return value
+
+    def here(self) -> "Settings":
+        """The same settings, with no Dagster that operations are delegated to."""
+        return self.model_copy(update={"dagster_url": None})
 
     @property
     def memory_bytes(self) -> int:

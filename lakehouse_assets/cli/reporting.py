@@ -28,7 +28,9 @@ def report(dataset: "Dataset", *, job: "ImportJob | None" = None, crawl: "CrawlJ
 
 
 def report_maintenance(dataset: "Dataset", job: "CompactJob | MergeJob | VacuumJob") -> None:
-    """Tell of a merge, a compaction or a vacuum, which make nothing stale."""
+    """Tell of a merge, a compaction or a vacuum, which make nothing stale; a Dagster that did it knows."""
+    if dataset.lake.settings.dagster_url:
+        return
 
     def tell(instance: "DagsterInstance") -> None:
         from lakehouse_assets.defs.report import report_maintenance

@@ -9,6 +9,7 @@ from pydantic import Field
 from lakehouse_assets.defs import artifacts, metadata
 from lakehouse_assets.defs.archive import archive_asset
 from lakehouse_assets.defs.artifacts import Artifact
+from lakehouse_assets.defs.asked import AskedConfig, asked_fields, run_asked
 from lakehouse_assets.defs.automation import keep_latest
 from lakehouse_assets.defs.declaring import Result, asset_of
 from lakehouse_assets.defs.differences import diff_asset
@@ -20,10 +21,10 @@ from lakehouse_assets.defs.resources import makes, open_lake
 from lakehouse_assets.errors import InvalidData
 from lakehouse_assets.lake import Dataset
 from lakehouse_assets.model.times import parse
-from lakehouse_assets.operations import ImportJob
+from lakehouse_assets.operations import DeleteJob, ExportJob, ImportJob
 
 
-class ImportConfig(dg.Config):
+class ImportConfig(AskedConfig):
     """What to import. Without files nothing is imported, and what the lake holds is reported."""
 
     files: list[str] = Field(
@@ -56,7 +57,7 @@ class ImportConfig(dg.Config):
     )
 
 
-class ExportConfig(dg.Config):
+class ExportConfig(AskedConfig):
     """How to make it."""
 
     force: bool = Field(default=False, description="Make it again even if it is fresh.")
@@ -80,7 +81,10 @@ def build_assets(naming: Naming) -> list[dg.AssetsDefinition | dg.SourceAsset]:
 
 
 def run_import(dataset: Dataset, config: ImportConfig, log: dg.DagsterLogManager) -> ImportJob | None:
-    """Import the files of a run's config, if it names any."""
+    """Import the files of a run's config, if it names any, or delete what it asks for."""
+    if config.job:
+        done = run_asked(dataset, config, log, ImportJob, DeleteJob)
+        return done if isinstance(done, ImportJob) else None
     if not config.files:
         return None
     return dataset.import_files(
@@ -139,14 +143,14 @@ def _export(naming: Naming, artifact: Artifact) -> dg.AssetsDefinition:
     def export(context: dg.AssetExecutionContext, config: ExportConfig) -> Result:
         with explained():
             dataset = open_lake(context, naming).dataset(context.partition_key)
+            fields = {"assertions": config.assertions, **asked_fields(config, ExportJob)}
             # what the same run makes later need not be made along with the file
             job = dataset.export(
                 artifact.name,
                 force=config.force,
-                assertions=config.assertions,
                 update_index=not makes(context, naming, artifacts.INDEX),
                 progress=LogProgress(context.log),
-                **_deferred(context, naming, artifact),
+                **{**fields, **_deferred(context, naming, artifact)},
             )
             context.log.info(
                 f"{job.path} is fresh" if job.skipped else f"wrote {job.path}, {job.rows:,} rows"

@@ -8,6 +8,7 @@ import dagster as dg
 
 from lakehouse_assets.defs import artifacts
 from lakehouse_assets.defs.artifacts import Artifact
+from lakehouse_assets.defs.asked import AskedConfig, asked_job
 from lakehouse_assets.defs.declaring import Result, asset_of
 from lakehouse_assets.defs.failures import explained
 from lakehouse_assets.defs.naming import Naming
@@ -18,6 +19,7 @@ from lakehouse_assets.defs.resources import makes, open_lake
 from lakehouse_assets.lake import Dataset
 from lakehouse_assets.model.deltas import Difference
 from lakehouse_assets.operations.diff_checks import DiffStatus
+from lakehouse_assets.operations.diffs import DiffJob
 
 _FOLDERS = {artifact.name: artifact.path for artifact in artifacts.DIFFS}
 _CHANGES = 10
@@ -28,11 +30,12 @@ def diff_asset(naming: Naming, artifact: Artifact) -> dg.AssetsDefinition:
     """The differences of an export."""
 
     @asset_of(naming, artifact, kind="diff")
-    def diff(context: dg.AssetExecutionContext) -> Result:
+    def diff(context: dg.AssetExecutionContext, config: AskedConfig) -> Result:
         with explained():
             dataset = open_lake(context, naming).dataset(context.partition_key)
-            job = dataset.differences.make(
-                artifact.name,
+            asked = asked_job(config, DiffJob)
+            job = dataset.run(
+                asked or DiffJob.make(dataset=dataset.name, artifact=artifact.name),
                 update_index=not makes(context, naming, artifacts.INDEX),
                 progress=LogProgress(context.log),
             )

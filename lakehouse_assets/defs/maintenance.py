@@ -7,11 +7,13 @@ Each logs an observation of the statements, so that nothing becomes stale.
 import dagster as dg
 from pydantic import Field
 
+from lakehouse_assets.defs.asked import AskedConfig, run_asked
 from lakehouse_assets.defs.events import maintenance_observation
 from lakehouse_assets.defs.failures import RETRY, explained
 from lakehouse_assets.defs.naming import Naming
 from lakehouse_assets.defs.progress import LogProgress
 from lakehouse_assets.defs.resources import open_lake
+from lakehouse_assets.operations import CompactJob, MergeJob, VacuumJob
 
 COMPACT = "compact"
 MERGE = "merge"
@@ -20,25 +22,26 @@ VACUUM = "vacuum"
 _TAGS = {"kind": "maintenance"}
 
 
-class CompactConfig(dg.Config):
+class CompactConfig(AskedConfig):
     """How to compact."""
 
     force: bool = Field(default=False, description="Rewrite all files, also large ones.")
 
 
-class MergeConfig(dg.Config):
+class MergeConfig(AskedConfig):
     """How to merge."""
 
     force: bool = Field(default=False, description="Rewrite every partition, also those that are merged.")
 
 
-class VacuumConfig(dg.Config):
+class VacuumConfig(AskedConfig):
     """What to delete."""
 
     retention_hours: int = Field(
         default=0, ge=0, description="For how many hours files stay that a merge or a compaction replaced."
     )
     dry_run: bool = Field(default=False, description="Only count the files that would be deleted.")
+    force: bool = Field(default=False, description="Look again, also right after a vacuum.")
 
 
 def compact_job(naming: Naming) -> dg.JobDefinition:
@@ -50,7 +53,9 @@ def compact_job(naming: Naming) -> dg.JobDefinition:
     def compact_statements(context: dg.OpExecutionContext, config: CompactConfig) -> None:
         with explained():
             dataset = open_lake(context, naming).dataset(context.partition_key)
-            job = dataset.compact(force=config.force, progress=LogProgress(context.log))
+            job = run_asked(dataset, config, context.log, CompactJob, force=config.force) or dataset.compact(
+                force=config.force, progress=LogProgress(context.log)
+            )
         context.log_event(maintenance_observation(naming, job))
 
     @dg.job(
@@ -72,7 +77,9 @@ def merge_job(naming: Naming) -> dg.JobDefinition:
     def merge_statements(context: dg.OpExecutionContext, config: MergeConfig) -> None:
         with explained():
             dataset = open_lake(context, naming).dataset(context.partition_key)
-            job = dataset.merge(force=config.force, progress=LogProgress(context.log))
+            job = run_asked(dataset, config, context.log, MergeJob, force=config.force) or dataset.merge(
+                force=config.force, progress=LogProgress(context.log)
+            )
         context.log_event(maintenance_observation(naming, job))
 
     @dg.job(
@@ -97,7 +104,9 @@ def vacuum_job(naming: Naming) -> dg.JobDefinition:
     def vacuum_statements(context: dg.OpExecutionContext, config: VacuumConfig) -> None:
         with explained():
             dataset = open_lake(context, naming).dataset(context.partition_key)
-            job = dataset.vacuum(retention_hours=config.retention_hours, dry_run=config.dry_run)
+            job = run_asked(dataset, config, context.log, VacuumJob, force=config.force) or dataset.vacuum(
+                retention_hours=config.retention_hours, dry_run=config.dry_run, force=config.force
+            )
         context.log_event(maintenance_observation(naming, job))
 
     @dg.job(

@@ -6,6 +6,7 @@ import dagster as dg
 from pydantic import Field
 
 from lakehouse_assets.defs import artifacts
+from lakehouse_assets.defs.asked import AskedConfig, run_asked
 from lakehouse_assets.defs.declaring import Result, asset_of
 from lakehouse_assets.defs.failures import explained
 from lakehouse_assets.defs.naming import Naming
@@ -16,6 +17,7 @@ from lakehouse_assets.defs.resources import makes, open_lake
 from lakehouse_assets.defs.telling import tell_statements
 from lakehouse_assets.errors import InvalidData
 from lakehouse_assets.lake import Dataset
+from lakehouse_assets.operations import MappingJob
 from lakehouse_assets.operations.mapping_files import Ran
 
 _DIGITS = 12
@@ -24,7 +26,7 @@ _MOST_NAMED = 50
 _LONGEST = 1000
 
 
-class MappingConfig(dg.Config):
+class MappingConfig(AskedConfig):
     """Which mappings to run. Those that ran as they are now are skipped."""
 
     hashes: list[str] = Field(
@@ -93,6 +95,8 @@ def of_mappings(dataset: Dataset, ran: Sequence[Ran] = ()) -> dict[str, dg.Metad
 
 
 def _run(dataset: Dataset, config: MappingConfig, log: dg.DagsterLogManager) -> list[Ran]:
+    if asked := run_asked(dataset, config, log, MappingJob, force=config.force):
+        return [Ran(asked.content_hash, asked)]
     wanted = [dataset.mappings.find(digits) for digits in config.hashes] or None
     ran = []
     for each in dataset.mappings.run(wanted, force=config.force, progress=LogProgress(log)):

@@ -23,8 +23,8 @@ class LakeResource(dg.ConfigurableResource[Lake]):
     )
 
     def open(self) -> Lake:
-        """The lake itself."""
-        return Lake(self.uri, self.storage_options())
+        """The lake itself; what is asked of it is done here, whoever else is named as a Dagster to delegate to."""
+        return Lake(self.uri, self.storage_options()).here()
 
     def storage_options(self) -> dict[str, str]:
         """Credentials and endpoint of an object store; empty when the environment says it all."""

@@ -10,7 +10,9 @@ from lakehouse_assets.archive.store import Archive
 from lakehouse_assets.errors import InvalidData
 from lakehouse_assets.model.job import DatasetJob
 from lakehouse_assets.model.times import now_utc
+from lakehouse_assets.operations.delegating import delegate, take_over
 from lakehouse_assets.operations.repositories import EntityRepository, Progress, Repositories
+from lakehouse_assets.remote.launch import Launch
 from lakehouse_assets.storage.jobs import JobRun, Jobs
 from lakehouse_assets.storage.tags import Tags
 from lakehouse_assets.storage.versions import Versions
@@ -126,6 +128,30 @@ class DatasetJobOperation(Generic[DJ]):
         target = self.get_target()
         return bool(target) and self.tags.is_latest(target, self.get_dependencies())
 
+    def runs_here(self) -> bool:
+        """Whether it is done in this process even if LAKEHOUSE_DAGSTER_URL names a Dagster: because of what is here."""
+        return False
+
+    def launch(self, force: bool) -> Launch:
+        """What a Dagster runs in place of this."""
+        msg = (
+            f"no asset and no job of Dagster does what {type(self).__name__} does; unset LAKEHOUSE_DAGSTER_URL, "
+            "or let its runs_here() give True"
+        )
+        raise InvalidData(msg)
+
+    def collect(self) -> bool:
+        """Take over the record that a Dagster left of the job; whether there is one, or nothing had to be done."""
+        found = self.jobs.get(type(self.job), self.job.run_id)
+        if found is not None:
+            take_over(self.job, found)
+            return True
+        if not self.is_fresh():
+            return False
+        self.skip()
+        self.job.stop()
+        return True
+
     def handle(self, run: JobRun[DJ], *args: object, **kwargs: object) -> None:
         """Do the work; `kwargs` has `force`."""
         msg = f"{type(self).__name__} has no handle(run, ...): say there what it does"
@@ -135,8 +161,14 @@ class DatasetJobOperation(Generic[DJ]):
         """
         Do the work unless it is fresh, and return the job.
 
-        When it is fresh, nothing is read or written, and the job comes back stopped with `done` at 0.
+        When it is fresh, nothing is read or written, and the job comes back stopped with `done` at 0. When
+        LAKEHOUSE_DAGSTER_URL is set, the Dagster there does the work, and the job is what its record says.
         """
+        if self.parts.settings.dagster_url and not self.runs_here():
+            delegate(self, force=force)
+            return self.job
+        # what it consists of stays with it
+        self.parts = self.parts.here()
         if not force and self.is_fresh():
             log.info("%s: %s is fresh", self.job.dataset, self.get_target())
             self.skip()

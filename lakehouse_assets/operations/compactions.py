@@ -6,6 +6,8 @@ from lakehouse_assets import layout
 from lakehouse_assets.model.job import DatasetJob
 from lakehouse_assets.model.times import now_utc
 from lakehouse_assets.operations.base import DatasetJobOperation
+from lakehouse_assets.operations.delegating import asset_config
+from lakehouse_assets.remote.launch import Launch
 from lakehouse_assets.statements.compact import compact, find_packs
 from lakehouse_assets.storage.jobs import JobRun
 
@@ -45,6 +47,10 @@ class CompactOperation(DatasetJobOperation[CompactJob]):
         """Note that there was nothing to compact."""
         super().skip()
         self.job.skipped = True
+
+    def launch(self, force: bool) -> Launch:
+        """The job of Dagster that does it."""
+        return Launch(job="compact", config={"compact_statements": asset_config(self.job, force=force)})
 
     def handle(self, run: JobRun[CompactJob], *args: object, **kwargs: object) -> None:
         """Compact each partition that needs it, in one commit each."""

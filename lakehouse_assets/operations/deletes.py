@@ -4,6 +4,8 @@ import logging
 
 from lakehouse_assets.model.job import DatasetJob
 from lakehouse_assets.operations.base import DatasetJobOperation
+from lakehouse_assets.operations.delegating import asset_config
+from lakehouse_assets.remote.launch import Launch
 from lakehouse_assets.storage.jobs import JobRun
 
 log = logging.getLogger(__name__)
@@ -21,6 +23,10 @@ class DeleteJob(DatasetJob):
 
 class DeleteOperation(DatasetJobOperation[DeleteJob]):
     """Hides entities from every read at once; a merge takes them off the disk after the grace period."""
+
+    def launch(self, force: bool) -> Launch:
+        """The asset of Dagster that it changes."""
+        return Launch(assets=["statements"], config={"statements": asset_config(self.job)})
 
     def handle(self, run: JobRun[DeleteJob], *args: object, **kwargs: object) -> None:
         """Write tombstones, in one commit."""

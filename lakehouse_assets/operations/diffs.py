@@ -9,7 +9,9 @@ from lakehouse_assets.model.job import DatasetJob
 from lakehouse_assets.model.times import now_utc
 from lakehouse_assets.operations.base import DatasetJobOperation
 from lakehouse_assets.operations.chains import Changed, advance, diffs_are_latest, digests_are_there
+from lakehouse_assets.operations.delegating import asset_config
 from lakehouse_assets.operations.exports import OPERATIONS, ExportIndexJob, ExportIndexOperation
+from lakehouse_assets.remote.launch import Launch
 from lakehouse_assets.storage.jobs import JobRun
 
 log = logging.getLogger(__name__)
@@ -52,6 +54,11 @@ class DiffOperation(DatasetJobOperation[DiffJob]):
         """Note that nothing changed."""
         super().skip()
         self.job.skipped = True
+
+    def launch(self, force: bool) -> Launch:
+        """The asset of Dagster that keeps the differences."""
+        asset = f"{self.job.artifact}_diff"
+        return Launch(assets=[asset], config={asset: asset_config(self.job)})
 
     def handle(self, run: JobRun[DiffJob], *args: object, **kwargs: object) -> None:
         """Write what changed; unless `update_index` is False, an index that lists it is written again."""

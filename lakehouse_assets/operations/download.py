@@ -81,6 +81,10 @@ class DownloadArchiveOperation(DatasetJobOperation[DownloadArchiveJob]):
         self._total = export.run(force=force).rows
         return super().run(force, *args, **kwargs)
 
+    def runs_here(self) -> bool:
+        """Always: the target is here."""
+        return True
+
     def is_fresh(self) -> bool:
         """Whether nothing changed since the last download to this target, and each of its files is still there."""
         last = self.jobs.latest(DownloadArchiveJob)

@@ -15,6 +15,7 @@ from lakehouse_assets.model.times import now_utc
 from lakehouse_assets.operations.assertions import insist
 from lakehouse_assets.operations.base import DJ, DatasetJobOperation
 from lakehouse_assets.operations.chains import Changed, advance, diffs_are_latest, digests_are_there, tidy
+from lakehouse_assets.operations.delegating import asset_config
 from lakehouse_assets.operations.freshness import (
     INDEX_TAGS,
     STATEMENT_TAGS,
@@ -23,6 +24,7 @@ from lakehouse_assets.operations.freshness import (
     sources_of,
     tags_of,
 )
+from lakehouse_assets.remote.launch import Launch
 from lakehouse_assets.storage.jobs import JobRun
 from lakehouse_assets.storage.lease import Lease
 from lakehouse_assets.storage.records import Written
@@ -126,6 +128,11 @@ class ExportOperation(DatasetJobOperation[DJ]):
         if state.fresh and not self.tags.is_latest(self.get_target(), self.get_dependencies()):
             self.tags.set(self.get_target(), began)
         return state.fresh
+
+    def launch(self, force: bool) -> Launch:
+        """The asset of Dagster that is this file."""
+        asset = EXPORTS[self.export].asset
+        return Launch(assets=[asset], config={asset: asset_config(self.job, force=force)})
 
     def skip(self) -> None:
         """Note in the job what lies there."""

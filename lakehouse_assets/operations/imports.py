@@ -3,11 +3,14 @@
 import logging
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Literal
 
 from lakehouse_assets.model.names import check_origin
 from lakehouse_assets.operations.base import DatasetJobOperation
+from lakehouse_assets.operations.delegating import asset_config
 from lakehouse_assets.operations.quarantine import Quarantine, QuarantiningJob
+from lakehouse_assets.remote.launch import Launch
 from lakehouse_assets.statements.imports import Advance
 from lakehouse_assets.statements.inputs import Source, file_source
 from lakehouse_assets.statements.lines import BadLine
@@ -16,6 +19,8 @@ from lakehouse_assets.storage.jobs import JobRun
 log = logging.getLogger(__name__)
 
 Mode = Literal["safe", "trusted"]
+
+_STDIN = "-"
 
 
 class ImportJob(QuarantiningJob):
@@ -51,6 +56,16 @@ class ImportOperation(DatasetJobOperation[ImportJob]):
 
     sources: Sequence[Source] | None = None
     """What to read instead of the job's files."""
+
+    def runs_here(self) -> bool:
+        """Whether something is read that only this process has: stdin, or what a program made."""
+        return self.sources is not None or _STDIN in self.job.files
+
+    def launch(self, force: bool) -> Launch:
+        """The asset of Dagster that takes files; it has to find them where they are found here."""
+        files = [file if "://" in file else str(Path(file).absolute()) for file in self.job.files]
+        job = self.job.model_copy(update={"files": files})
+        return Launch(assets=["statements"], config={"statements": asset_config(job)})
 
     def handle(self, run: JobRun[ImportJob], *args: object, **kwargs: object) -> None:
         """Read, check, stage and commit; InvalidData for a bad line when the job is strict."""

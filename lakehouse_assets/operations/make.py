@@ -1,10 +1,16 @@
 """Making a dataset: every export that is not fresh, and the index last."""
 
+from collections.abc import Mapping
+
 from lakehouse_assets import layout
+from lakehouse_assets.exports.registry import EXPORTS
 from lakehouse_assets.model.job import DatasetJob
 from lakehouse_assets.model.times import now_utc
 from lakehouse_assets.operations.base import DatasetJobOperation
+from lakehouse_assets.operations.delegating import asset_config
+from lakehouse_assets.operations.diffs import DiffJob
 from lakehouse_assets.operations.exports import OPERATIONS, DiffedExportJob, ExportJob
+from lakehouse_assets.remote.launch import MAKE, Launch
 from lakehouse_assets.storage.jobs import JobRun
 
 Summary = dict[
@@ -32,6 +38,10 @@ class MakeOperation(DatasetJobOperation[MakeJob]):
 
     target = layout.TAG_MAKE
 
+    # of a make that is delegated: the jobs that Dagster was asked to do
+    _steps: Mapping[str, ExportJob] = {}
+    _diffs: Mapping[str, DiffJob] = {}
+
     def is_fresh(self) -> bool:
         """Whether every step is."""
         self.job.artifacts = {}
@@ -47,6 +57,40 @@ class MakeOperation(DatasetJobOperation[MakeJob]):
         """Note that all was fresh."""
         super().skip()
         self.job.skipped = True
+
+    def launch(self, force: bool) -> Launch:
+        """The job of Dagster that makes all of it; each step has a record of its own."""
+        self.job.touch()
+        dataset = self.job.dataset
+        self._steps = {
+            name: job.make(dataset=dataset, assertions=self.job.assertions)
+            for name, (job, _) in OPERATIONS.items()
+        }
+        self._diffs = {
+            name: DiffJob.make(dataset=dataset, artifact=name) for name in ("entities", "documents")
+        }
+        config = {EXPORTS[name].asset: asset_config(job, force=force) for name, job in self._steps.items()}
+        config |= {f"{name}_diff": asset_config(job) for name, job in self._diffs.items()}
+        return Launch(job=MAKE, config=config)
+
+    def collect(self) -> bool:
+        """Put the record together from those of the steps."""
+        job = self.job
+        with self.jobs.run(job):
+            for name, step_job in self._steps.items():
+                step = OPERATIONS[name][1](step_job, repositories=self.parts)
+                if not step.collect():
+                    return False
+                job.artifacts[name] = _summary(step_job)
+                if (diff := self._diffs.get(name)) and (found := self.jobs.get(DiffJob, diff.run_id)):
+                    job.artifacts[name]["diffs"] = found.diffs
+                job.seconds += step_job.seconds
+            failed = (each for step_job in self._steps.values() for each in step_job.failed_assertions)
+            job.failed_assertions = list(dict.fromkeys(failed))
+            job.done = len(self._steps)
+        if job.started is not None:
+            self.tags.set(self.get_target(), job.started)
+        return True
 
     def handle(self, run: JobRun[MakeJob], *args: object, **kwargs: object) -> None:
         """Run the steps in order; `force` is passed on to each."""

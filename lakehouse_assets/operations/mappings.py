@@ -13,6 +13,7 @@ from lakehouse_assets.mapping.store import MappingFile, Mappings
 from lakehouse_assets.mapping.tables import BadRow
 from lakehouse_assets.model.times import now_utc
 from lakehouse_assets.operations.base import DatasetJobOperation
+from lakehouse_assets.operations.delegating import asset_config
 from lakehouse_assets.operations.mapping_states import (
     check_not_replaced,
     file_names,
@@ -21,6 +22,7 @@ from lakehouse_assets.operations.mapping_states import (
     sources_of,
 )
 from lakehouse_assets.operations.quarantine import Quarantine, QuarantiningJob
+from lakehouse_assets.remote.launch import Launch
 from lakehouse_assets.statements.columns import EntitySource, entity_table
 from lakehouse_assets.statements.imports import Advance
 from lakehouse_assets.storage.jobs import JobRun
@@ -96,6 +98,10 @@ class MappingOperation(DatasetJobOperation[MappingJob]):
         record = self.parts.records.get(self.get_target())
         if record is not None:
             job.digest, job.rows = record.digest, record.rows
+
+    def launch(self, force: bool) -> Launch:
+        """The asset of Dagster that runs mappings."""
+        return Launch(assets=["mappings"], config={"mappings": asset_config(self.job, force=force)})
 
     def handle(self, run: JobRun[MappingJob], *args: object, **kwargs: object) -> None:
         """Read the table, make its entities, and commit them; InvalidData when none came of it that should have."""

@@ -6,6 +6,8 @@ from lakehouse_assets import layout
 from lakehouse_assets.model.job import DatasetJob
 from lakehouse_assets.model.times import now_utc
 from lakehouse_assets.operations.base import DatasetJobOperation
+from lakehouse_assets.operations.delegating import asset_config
+from lakehouse_assets.remote.launch import Launch
 from lakehouse_assets.storage.jobs import JobRun
 
 log = logging.getLogger(__name__)
@@ -45,6 +47,10 @@ class MergeOperation(DatasetJobOperation[MergeJob]):
         """Note that there was nothing to merge."""
         super().skip()
         self.job.skipped = True
+
+    def launch(self, force: bool) -> Launch:
+        """The job of Dagster that does it."""
+        return Launch(job="merge", config={"merge_statements": asset_config(self.job, force=force)})
 
     def handle(self, run: JobRun[MergeJob], *args: object, **kwargs: object) -> None:
         """Merge each partition that needs it, in one commit each."""

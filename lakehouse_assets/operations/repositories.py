@@ -1,7 +1,7 @@
 """What an operation works on: the parts of a dataset, each of which can be replaced."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -82,6 +82,10 @@ class Repositories:
     def store(self) -> StatementStore:
         """The statements behind the entities."""
         return self.entities.store
+
+    def here(self) -> "Repositories":
+        """The same parts, for operations that run in this process even if a Dagster could do it."""
+        return replace(self, settings=self.settings.here())
 
     def view(self, *, public_url_prefix: str | None = None, keep_digests: bool = False) -> DatasetView:
         """What exports are made from, with the public address of the job, the config or the settings."""

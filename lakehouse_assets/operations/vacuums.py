@@ -8,6 +8,8 @@ from lakehouse_assets import layout
 from lakehouse_assets.model.job import DatasetJob
 from lakehouse_assets.model.times import now_utc
 from lakehouse_assets.operations.base import DatasetJobOperation
+from lakehouse_assets.operations.delegating import asset_config
+from lakehouse_assets.remote.launch import Launch
 from lakehouse_assets.statements.vacuum import LEFT_OVER, find_unneeded, vacuum
 from lakehouse_assets.storage.jobs import JobRun
 
@@ -64,6 +66,10 @@ class VacuumOperation(DatasetJobOperation[VacuumJob]):
         super().skip()
         self.job.skipped = True
         self.job.swept = len(self.parts.location.sweep(older=LEFT_OVER))
+
+    def launch(self, force: bool) -> Launch:
+        """The job of Dagster that does it."""
+        return Launch(job="vacuum", config={"vacuum_statements": asset_config(self.job, force=force)})
 
     def handle(self, run: JobRun[VacuumJob], *args: object, **kwargs: object) -> None:
         """Delete what is not needed."""

@@ -88,6 +88,10 @@ class Jobs:
         found = (self._read(job, key) for key in reversed(keys))
         return next((record for record in found if record is not None), None)
 
+    def get(self, job: type[J], run_id: str) -> J | None:
+        """The record of one run; None when there is none that can be read."""
+        return self._read(job, layout.job_run(job.__name__, run_id))
+
     def _read(self, job: type[J], key: str) -> J | None:
         data = self._location.read_or_none(key)
         try:

@@ -34,7 +34,7 @@ def document(number: int) -> Entity:
 @pytest.fixture(autouse=True)
 def _quiet_and_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No instance or lake of the machine, and no debug lines of Dagster."""
-    for name in ("DAGSTER_HOME", "LAKEHOUSE_URI"):
+    for name in ("DAGSTER_HOME", "LAKEHOUSE_URI", "LAKEHOUSE_DAGSTER_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("DAGSTER_DISABLE_TELEMETRY", "1")
     monkeypatch.chdir(tmp_path)

@@ -7,6 +7,7 @@ from dagster._utils.test.data_versions import get_stale_status_resolver
 
 from lakehouse_assets.defs import artifacts
 from lakehouse_assets.defs.build import build_definitions
+from lakehouse_assets.defs.runs import run_make
 from lakehouse_assets.lake import Dataset, Lake
 from tests.defs.conftest import document, people
 from tests.factories import entity, write_lines
@@ -279,3 +280,13 @@ def test_observing_reports_the_digest_of_each_config(
     filters = dg.AssetRecordsFilter(dg.AssetKey("dataset_config"), asset_partitions=["acme"])
     seen = instance.fetch_observations(filters, limit=1).records[0].asset_observation
     assert seen.tags["dagster/data_version"] == acme.config_digest()
+
+
+def test_a_run_does_its_work_itself_even_if_a_dagster_to_delegate_to_is_named(
+    acme: Dataset, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAKEHOUSE_DAGSTER_URL", "http://127.0.0.1:9")
+    made, catalog = run_make(Lake(acme.lake.uri), instance)
+    assert made.success, made.error
+    assert catalog.success, catalog.error
+    assert acme.freshness("index").fresh
