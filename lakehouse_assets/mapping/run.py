@@ -12,9 +12,10 @@ from lakehouse_assets.mapping.cleaning import TableCleaner
 from lakehouse_assets.mapping.config import DatasetMapping, FileOptions, TableQuery
 from lakehouse_assets.mapping.evaluate import Made, evaluate
 from lakehouse_assets.mapping.exact import evaluate_rows, needs_followthemoney
+from lakehouse_assets.mapping.opening import open_table
 from lakehouse_assets.mapping.plan import QueryPlan, plan_query
 from lakehouse_assets.mapping.problems import build_query
-from lakehouse_assets.mapping.tables import BadRow, Batch, Table, open_table
+from lakehouse_assets.mapping.tables import BadRow, Batch, Table
 
 if TYPE_CHECKING:
     import polars as pl

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lakehouse_assets.mapping import csv_tables
 from lakehouse_assets.mapping.config import FileOptions
-from lakehouse_assets.mapping.tables import open_table
+from lakehouse_assets.mapping.opening import open_table
 
 NAMES = ["id", "name", "note"]
 DELIMITERS = st.sampled_from([",", ";", "\t", "|"])

@@ -9,7 +9,8 @@ from typing import Any
 import openpyxl
 
 from lakehouse_assets.mapping.config import DatasetMapping, FileOptions
-from lakehouse_assets.mapping.tables import BadRow, open_table
+from lakehouse_assets.mapping.opening import open_table
+from lakehouse_assets.mapping.tables import BadRow
 
 HASH = "5a" * 32
 HEADER = ["id", "name", "country"]

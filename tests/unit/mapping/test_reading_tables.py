@@ -10,7 +10,7 @@ import zstandard
 
 from lakehouse_assets.errors import InvalidData
 from lakehouse_assets.mapping import csv_tables
-from lakehouse_assets.mapping.tables import open_table
+from lakehouse_assets.mapping.opening import open_table
 from tests.unit.mapping.tables import HEADER, ROWS, csv_bytes, read, workbook, write
 
 NUMBERED = [(number, *row) for number, row in enumerate(ROWS, start=2)]
