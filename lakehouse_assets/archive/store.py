@@ -17,7 +17,14 @@ from lakehouse_assets.archive.intake import taken_in
 from lakehouse_assets.archive.known import KnownPaths, read_files
 from lakehouse_assets.archive.names import checked_checksum, checked_file_id, checked_key, is_checksum
 from lakehouse_assets.archive.opening import opened
-from lakehouse_assets.archive.summary import Summary, current_version, record, summarize
+from lakehouse_assets.archive.summary import (
+    Listing,
+    Summary,
+    current_version,
+    list_archive,
+    record,
+    summarize,
+)
 from lakehouse_assets.archive.types import OCTET_STREAM, mimetype_of, sniff
 from lakehouse_assets.archive.verify import VerifyProgress, VerifyReport, verify
 from lakehouse_assets.archive.walk import META, meta_keys
@@ -236,6 +243,10 @@ class Archive:
     def version(self) -> str:
         """Another text as soon as a path or a content came or went; quick while nothing touched the archive."""
         return current_version(self._location, self._tags)
+
+    def listing(self) -> Listing:
+        """Count all files by their names."""
+        return list_archive(self._location)
 
     def summary(self) -> Summary:
         """Count all files, by type and by age, and keep on record that they were."""

@@ -57,6 +57,17 @@ def of_archive(dataset: Dataset, summary: Summary) -> dict[str, dg.MetadataValue
     }
 
 
+def of_listing(dataset: Dataset) -> dict[str, dg.MetadataValue]:
+    """What the names of the files tell; none of them is read."""
+    listing = dataset.archive.listing()
+    return {
+        "dagster/row_count": dg.MetadataValue.int(listing.files),
+        "dagster/uri": dg.MetadataValue.text(dataset.location.url(artifacts.SOURCE_FILES.path)),
+        "contents": dg.MetadataValue.int(listing.contents),
+        "missing": dg.MetadataValue.int(len(listing.missing)),
+    }
+
+
 def _newest(summary: Summary) -> list[dict[str, Cell]]:
     return [
         {

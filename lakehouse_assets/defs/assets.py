@@ -155,8 +155,10 @@ def _export(naming: Naming, artifact: Artifact) -> dg.AssetsDefinition:
             context.log.info(
                 f"{job.path} is fresh" if job.skipped else f"wrote {job.path}, {job.rows:,} rows"
             )
+            # what another program made, and is fresh, has no digest on record
+            version = job.digest or dataset.freshness(artifact.name).version or ""
             return dg.MaterializeResult(
-                data_version=dg.DataVersion(job.digest), metadata=metadata.of_export(dataset, artifact, job)
+                data_version=dg.DataVersion(version), metadata=metadata.of_export(dataset, artifact, job)
             )
 
     return export

@@ -15,14 +15,20 @@ from lakehouse_assets.defs.maintenance import compact_job, merge_job, vacuum_job
 from lakehouse_assets.defs.naming import Naming
 from lakehouse_assets.defs.resources import LakeResource
 from lakehouse_assets.defs.schedules import maintenance_schedules, make_schedule
-from lakehouse_assets.defs.sensors import checks_sensor, datasets_sensor
+from lakehouse_assets.defs.sensors import checks_sensor
 from lakehouse_assets.defs.states import StateResource
+from lakehouse_assets.defs.watching import watch_sensor
 from lakehouse_assets.settings import get_settings
+from lakehouse_assets.storage.location import Location
 
 if TYPE_CHECKING:
     from dagster_aws.s3 import S3Resource
 
 _URI = "LAKEHOUSE_URI"
+
+_SECONDS = 30
+_SECONDS_REMOTE = 120
+"""How often the lake is looked at, on local disk and on an object store."""
 
 
 def build_definitions(
@@ -45,6 +51,8 @@ def build_definitions(
     """
     naming = Naming(tuple(key_prefix))
     lake = _resource(uri, s3)
+    # an object store has its price for each of the many things that are asked there
+    interval = _SECONDS if Location(_given(uri)).path is not None else _SECONDS_REMOTE
     with warnings.catch_warnings():
         # partitioned checks are a preview, observable sources are beta: we know
         warnings.filterwarnings("ignore", category=dg.PreviewWarning)
@@ -56,16 +64,24 @@ def build_definitions(
             asset_checks=build_checks(naming),
             jobs=[make, catalog_job(naming), check, *maintenance],
             schedules=[make_schedule(naming, make), *maintenance_schedules(naming, *maintenance)],
-            sensors=[datasets_sensor(naming), checks_sensor(naming, check), keep_fresh(naming)],
+            sensors=[
+                watch_sensor(naming, seconds=interval),
+                checks_sensor(naming, check),
+                keep_fresh(naming),
+            ],
             resources={naming.resource: lake, naming.name("states"): StateResource(lake=lake)},
             # a process of its own for each step would take seconds to start
             executor=dg.in_process_executor,
         )
 
 
+def _given(uri: str | None) -> str:
+    return uri or os.environ.get(_URI) or get_settings().uri
+
+
 def _resource(uri: str | None, s3: "S3Resource | None") -> LakeResource:
     # a lake that the environment names is shown by the variable's name
-    given = uri or os.environ.get(_URI) or get_settings().uri
+    given = _given(uri)
     shown = given if uri or _URI not in os.environ else dg.EnvVar(_URI)
     if s3 is None and not given.startswith(("s3://", "s3a://")):
         return LakeResource(uri=shown)

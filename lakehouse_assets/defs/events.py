@@ -10,6 +10,10 @@ from lakehouse_assets.defs.naming import Naming
 from lakehouse_assets.operations import CompactJob, MergeJob, VacuumJob
 
 DATA_VERSION = "dagster/data_version"
+CODE_VERSION = "dagster/code_version"
+INPUT_VERSION = "dagster/input_data_version"
+INPUT_EVENT = "dagster/input_event_pointer"
+"""The tags by which Dagster knows from what something was made; the last two with the key of an asset behind them."""
 
 MaintenanceJob = CompactJob | MergeJob | VacuumJob
 
@@ -27,14 +31,15 @@ def materialization(
     *,
     partition: str | None,
     description: str | None = None,
+    origins: Mapping[str, str] | None = None,
 ) -> dg.AssetMaterialization:
-    """An artifact was made outside Dagster."""
+    """An artifact was made outside Dagster; `origins` are tags that say from which versions of what."""
     return dg.AssetMaterialization(
         naming.key(asset),
         partition=partition,
         description=description,
         metadata=metadata,
-        tags={DATA_VERSION: version},
+        tags={DATA_VERSION: version, **(origins or {})},
     )
 
 

@@ -72,6 +72,21 @@ def of_statements(dataset: Dataset, job: ImportJob | None) -> Metadata:
     return known | (of_import(dataset, job) if job is not None else _work(0.0, skipped=True))
 
 
+def of_statements_at_a_glance(dataset: Dataset) -> Metadata:
+    """What is known of the statements without going through them."""
+    state = dataset.freshness("statements")
+    rows: Metadata = (
+        {"dagster/row_count": dg.MetadataValue.int(state.rows)}
+        if state.fresh and state.rows is not None
+        else {}
+    )
+    return {
+        **rows,
+        "dagster/uri": dg.MetadataValue.text(dataset.location.url(artifacts.STATEMENT_TABLE.path)),
+        "content_version": dg.MetadataValue.text(dataset.content_version()),
+    }
+
+
 def of_import(dataset: Dataset, job: ImportJob) -> Metadata:
     """What an import took in, and what it left out."""
     found: Metadata = {

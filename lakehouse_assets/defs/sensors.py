@@ -1,13 +1,11 @@
 """What watches the lake: datasets that come, change and go, and whether what is shown is still true."""
 
 import json
-import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
 from lakehouse_assets.defs.checks import IS_LATEST, dataset_results
-from lakehouse_assets.defs.events import config_observation
 from lakehouse_assets.defs.jobs import CHECK_OP
 from lakehouse_assets.defs.naming import Naming
 from lakehouse_assets.defs.resources import open_lake
@@ -21,38 +19,6 @@ _CATALOG = ""
 """Where the state of the catalogue stands among those of datasets, which all have a name."""
 
 State = dict[str, str]
-
-
-def datasets_sensor(naming: Naming) -> dg.SensorDefinition:
-    """Keeps the partitions equal to the datasets of the lake, and sees when a config.yml changed."""
-
-    @dg.sensor(
-        name=naming.name("find_datasets"),
-        minimum_interval_seconds=30,
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        required_resource_keys={naming.resource},
-        description="Adds a partition for each folder of the lake with a config.yml, removes those that are "
-        "gone, and observes each config.yml that changed.",
-    )
-    def find_datasets(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        lake = open_lake(context, naming)
-        if lake.location.path is not None and not lake.location.path.is_dir():
-            # a disk that is not mounted is no lake without datasets
-            return dg.SkipReason(f"no folder {lake.location.path}")
-        seen: State = json.loads(context.cursor or "{}")
-        now = _configs(lake, context.log)
-        known = set(context.instance.get_dynamic_partitions(naming.partition_set))
-        new, gone = sorted(now.keys() - known), sorted(known - now.keys())
-        changed = [name for name, digest in now.items() if name in new or seen.get(name) != digest[:_DIGITS]]
-        if not changed and not gone:
-            return dg.SkipReason(f"nothing changed in {len(now)} datasets of {lake.uri}")
-        return dg.SensorResult(
-            cursor=json.dumps({name: digest[:_DIGITS] for name, digest in now.items()}),
-            dynamic_partitions_requests=_requests(naming, new, gone),
-            asset_events=[config_observation(naming, name, now[name]) for name in changed],
-        )
-
-    return find_datasets
 
 
 def checks_sensor(naming: Naming, job: dg.JobDefinition) -> dg.SensorDefinition:
@@ -79,28 +45,6 @@ def checks_sensor(naming: Naming, job: dg.JobDefinition) -> dg.SensorDefinition:
         return dg.SensorResult(cursor=json.dumps(now), run_requests=[dg.RunRequest(run_config={"ops": ops})])
 
     return refresh_checks
-
-
-def _configs(lake: Lake, log: logging.Logger) -> Mapping[str, str]:
-    """The digest of each dataset's config.yml; one that cannot be read holds up no other."""
-    found = {}
-    for name in lake.datasets():
-        try:
-            found[name] = lake.dataset(name).config_digest()
-        except LakehouseError as exc:
-            log.warning(f"{name} is left out: {exc}")
-    return found
-
-
-def _requests(
-    naming: Naming, new: Sequence[str], gone: Sequence[str]
-) -> list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest]:
-    requests: list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest] = []
-    if new:
-        requests.append(naming.datasets.build_add_request(new))
-    if gone:
-        requests.append(naming.datasets.build_delete_request(gone))
-    return requests
 
 
 def _latest(

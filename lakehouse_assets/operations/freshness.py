@@ -40,7 +40,8 @@ class Freshness:
     The state of an artifact.
 
     `made_from` and `current` name its sources with their versions, as recorded and as they are now; `rows`, `bytes`
-    and `digest` are those of the file, `why` is one sentence for people.
+    and `digest` are those of the file, `why` is one sentence for people. `version` tells one content of the file from
+    another: the digest, and where another program wrote it, its size and time; None without a file.
     """
 
     artifact: str
@@ -53,6 +54,7 @@ class Freshness:
     rows: int | None = None
     bytes: int | None = None
     digest: str | None = None
+    version: str | None = None
 
     def compared(self) -> list[Row]:
         """Each source: what the artifact was made from, and what is there now."""
@@ -91,6 +93,7 @@ def freshness_of(
         rows=record.rows if record and size is not None else None,
         bytes=size,
         digest=record.digest if record and size is not None else None,
+        version=_version(parts, path, record, size),
     )
 
 
@@ -130,15 +133,20 @@ def listed_files(parts: Repositories) -> dict[str, str]:
             size = parts.location.size(path)
             if size is None:
                 continue
-            record = parts.records.get(target)
-            if record is not None and record.size == size and record.path == path:
-                found[target] = record.digest
-            else:
-                found[target] = f"{size} bytes of {parts.location.modified(path)}"
+            found[target] = str(_version(parts, path, parts.records.get(target), size))
     deltas = listed_deltas(parts.location, parts.records)
     if deltas is not None:
         found[layout.DELTA_INDEX] = hashlib.sha256(deltas).hexdigest()
     return found
+
+
+def _version(parts: Repositories, path: str, record: Written | None, size: int | None) -> str | None:
+    """The digest of a file as it was recorded; of one that somebody else wrote its size and time, None without it."""
+    if size is None:
+        return None
+    if record is not None and record.size == size and record.path == path:
+        return record.digest
+    return f"{size} bytes of {parts.location.modified(path)}"
 
 
 def path_of(export: Export, parts: Repositories) -> str:

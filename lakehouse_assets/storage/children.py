@@ -1,7 +1,7 @@
 """The files directly in a remote folder."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from lakehouse_assets.storage.answers import code_of
 
@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 Told = dict[str, object]
 """What a store tells of a file."""
 
+# by what stores tell one content from another, the surest first
+_STATES = ("ETag", "etag", "LastModified", "mtime", "created")
+
 
 def files_in(fs: "AbstractFileSystem", protocol: str, folder: str) -> Iterator[tuple[str, Told]]:
     """The names of the files in a folder, by its path, and what the store tells of them; none without it."""
@@ -19,6 +22,19 @@ def files_in(fs: "AbstractFileSystem", protocol: str, folder: str) -> Iterator[t
         # a file of that very name is no folder, and an object that marks one no file
         if name and parent == folder:
             yield name, told
+
+
+def stamps_of(fs: "AbstractFileSystem", protocol: str, folder: str, *, deep: bool) -> list[str]:
+    """The files in a folder, or `deep` all below it, each with its size and its tag or time, sorted."""
+    if not deep:
+        return sorted(f"{name} {_state(told)}" for name, told in files_in(fs, protocol, folder))
+    found = cast(dict[str, Told], fs.find(folder, detail=True))
+    return sorted(f"{path[len(folder) + 1 :]} {_state(told)}" for path, told in found.items())
+
+
+def _state(told: Told) -> str:
+    state = next((told[name] for name in _STATES if told.get(name)), "")
+    return f"{told.get('size', told.get('Size'))} {state}"
 
 
 def _objects(fs: "AbstractFileSystem", folder: str) -> Iterator[tuple[str, Told]]:

@@ -68,6 +68,9 @@ class Files(Protocol):
     def names(self, prefix: str) -> list[str]:
         """The names of the files in a folder."""
 
+    def stamps(self, prefix: str, *, deep: bool) -> list[str]:
+        """The files in a folder, each with a text that is another one as soon as it was written to."""
+
     def move(self, key: str, to: str) -> None:
         """Give a file another key; what was there is replaced."""
 

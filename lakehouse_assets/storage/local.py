@@ -196,6 +196,26 @@ class LocalFiles:
             except _ABSENT:
                 return []
 
+    def stamps(self, prefix: str, *, deep: bool) -> list[str]:
+        """The files in a folder with their states, sorted; none when there is no such folder."""
+        found: list[str] = []
+        waiting = [(self.path(prefix), "")]
+        while waiting:
+            folder, lead = waiting.pop()
+            try:
+                with os.scandir(folder) as entries:
+                    for entry in entries:
+                        if not _is_shown(entry.name):
+                            continue
+                        if entry.is_file():
+                            found.append(f"{lead}{entry.name} {_state(entry.stat())}")
+                        elif deep:
+                            waiting.append((entry.path, f"{lead}{entry.name}/"))
+            except _ABSENT:
+                # it may also go while it is looked at
+                continue
+        return sorted(found)
+
     def move(self, key: str, to: str) -> None:
         """Give a file another key; what was there is replaced."""
         with _named(self.path(to)):
@@ -248,6 +268,10 @@ class LocalFiles:
                     path.unlink(missing_ok=True)
                     swept.append(str(path)[len(self._root) + 1 :])
         return sorted(swept)
+
+
+def _state(found: os.stat_result) -> str:
+    return f"{found.st_size:x}.{found.st_mtime_ns:x}.{found.st_ino:x}"
 
 
 def _is_shown(name: str) -> bool:

@@ -174,6 +174,14 @@ class Location:
         """The names of the files directly in a folder, sorted; none when there is no such folder."""
         return self._files.names(checked(prefix) if prefix else "")
 
+    def stamps(self, prefix: str = "", *, deep: bool = False) -> list[str]:
+        """
+        The files directly in a folder, or `deep` all below it, each by a text that changes when it is written to.
+
+        Nothing of them is read: it is their names, sizes and times, and the tags that an object store gives them.
+        """
+        return self._files.stamps(checked(prefix) if prefix else "", deep=deep)
+
     def move(self, key: str, to: str) -> None:
         """
         Give a file another key, in place of what is there; NotFound without it.

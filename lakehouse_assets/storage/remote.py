@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from lakehouse_assets.errors import InvalidData, StorageError
 from lakehouse_assets.storage.answers import code_of, explain, is_of_client, is_refused
-from lakehouse_assets.storage.children import Told, files_in
+from lakehouse_assets.storage.children import Told, files_in, stamps_of
 from lakehouse_assets.storage.digest import DigestWriter
 from lakehouse_assets.storage.files import TEMP_PREFIX
 from lakehouse_assets.storage.options import for_s3fs
@@ -299,6 +299,11 @@ class RemoteFiles:
     def names(self, prefix: str) -> list[str]:
         """The names of the files in a folder, our temp files left out."""
         return sorted(name for name, _ in self._children(prefix) if not name.startswith(TEMP_PREFIX))
+
+    def stamps(self, prefix: str, *, deep: bool) -> list[str]:
+        """The files in a folder with what the store tells of each, sorted."""
+        with self._named(prefix):
+            return stamps_of(self._fs, self._protocol, self.path(prefix), deep=deep)
 
     def _children(self, prefix: str) -> list[tuple[str, Told]]:
         with self._named(prefix):

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.sensor_definition import SensorExecutionData
 
 from lakehouse_assets.defs.build import build_definitions
 from lakehouse_assets.lake import Dataset, Lake
 from tests.factories import Entity, entity, person, write_lines
+
+Tick = Callable[..., SensorExecutionData]
 
 
 def people(count: int, start: int = 1) -> list[Entity]:
@@ -76,6 +79,29 @@ def make(defs: dg.Definitions, instance: dg.DagsterInstance) -> Callable[..., dg
         return defs.resolve_job_def("make").execute_in_process(
             partition_key=name, instance=instance, run_config=run_config, raise_on_error=False
         )
+
+    return run
+
+
+@pytest.fixture
+def tick(lake: Lake, instance: dg.DagsterInstance) -> Tick:
+    """Evaluate a sensor, and do what it asks for, as the daemon does."""
+
+    def run(name: str, cursor: str | None = None) -> SensorExecutionData:
+        defs = build_definitions(lake.uri)
+        resources = dict(defs.resources)
+        # closed before the instance is: what it enters, Dagster takes back in that order only
+        with dg.build_sensor_context(instance=instance, cursor=cursor, resources=resources) as context:
+            found = defs.resolve_sensor_def(name).evaluate_tick(context)
+        for request in found.dynamic_partitions_requests or []:
+            if isinstance(request, dg.AddDynamicPartitionsRequest):
+                instance.add_dynamic_partitions("dataset", list(request.partition_keys))
+            else:
+                for key in request.partition_keys:
+                    instance.delete_dynamic_partition("dataset", key)
+        for event in found.asset_events:
+            instance.report_runless_asset_event(event)
+        return found
 
     return run
 

@@ -22,6 +22,7 @@ EXPORTS = {
 ALL = {"archive", "mappings", "statements", *EXPORTS, "index_json"}
 
 Tick = Callable[[], dict[str, set[str | None]]]
+Watch = Callable[[], None]
 
 
 @pytest.fixture
@@ -36,6 +37,17 @@ def tick(lake: Lake, instance: dg.DagsterInstance) -> Tick:
         keys = defs.resolve_asset_graph().materializable_asset_keys
         found = {key.to_user_string(): result.get_requested_partitions(key) for key in keys}
         return {name: partitions for name, partitions in found.items() if partitions}
+
+    return run
+
+
+@pytest.fixture
+def watch(lake: Lake, instance: dg.DagsterInstance) -> Watch:
+    """Let everything be shown as it lies in the lake."""
+
+    def run() -> None:
+        for name in lake.datasets():
+            report_dataset(instance, lake.dataset(name))
 
     return run
 
@@ -161,3 +173,44 @@ def test_what_is_refused_is_asked_for_once_until_the_content_changes_again(
         assert tick() == {}
         assert tick() == {}
     assert acme.location.read("entities.ftm.json") == before
+
+
+def test_a_lake_that_was_made_without_dagster_is_left_alone(acme: Dataset, tick: Tick, watch: Watch) -> None:
+    acme.make()
+    watch()
+    assert tick() == {}
+    assert tick() == {}
+
+
+def test_what_was_stale_before_the_first_look_is_made_again(
+    acme: Dataset, tick: Tick, watch: Watch, tmp_path: Path
+) -> None:
+    tick()
+    acme.make()
+    acme.import_files([write_lines(tmp_path / "more.json", people(1, start=9))])
+    watch()
+    assert set(EXPORTS) <= set(tick())
+
+
+def test_what_another_program_imported_and_made_in_part_is_made_in_full(
+    acme: Dataset, lake: Lake, instance: dg.DagsterInstance, tick: Tick, watch: Watch, tmp_path: Path
+) -> None:
+    list(run_make(lake, instance))
+    tick()
+    acme.import_files([write_lines(tmp_path / "more.json", people(1, start=9))])
+    acme.export("entities", update_index=False)
+    watch()
+    asked = tick()
+    assert {"statements_csv", "documents_csv", "statistics_json", "index_json"} <= set(asked)
+
+
+def test_a_crawl_of_another_program_asks_for_no_run_of_mappings_that_it_does_not_concern(
+    acme: Dataset, tick: Tick, watch: Watch, tmp_path: Path
+) -> None:
+    acme.make()
+    watch()
+    tick()
+    (tmp_path / "note.txt").write_text("hello")
+    acme.archive.store(str(tmp_path / "note.txt"))
+    watch()
+    assert tick() == {}

@@ -1,0 +1,25 @@
+"""Which datasets runs are at work on."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import dagster as dg
+
+from lakehouse_assets.model.times import now_utc
+
+PARTITION = "dagster/partition"
+
+WAITING = (dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED)
+RUNNING = (dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING)
+
+
+def datasets_at_work(
+    instance: dg.DagsterInstance,
+    statuses: Sequence[dg.DagsterRunStatus] = RUNNING,
+    *,
+    within: timedelta | None = None,
+) -> set[str]:
+    """The datasets with runs in one of these states, also of other lakes; those made `within` some time, if given."""
+    since: datetime | None = now_utc() - within if within is not None else None
+    runs = instance.get_runs(dg.RunsFilter(statuses=list(statuses), created_after=since))
+    return {run.tags[PARTITION] for run in runs if PARTITION in run.tags}

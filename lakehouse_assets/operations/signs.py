@@ -1,0 +1,88 @@
+"""
+Whether anything of a dataset changed, told from outside: cheap enough to be asked of every dataset twice a minute.
+
+Whoever writes to a dataset, this program, ftm-lakehouse or a hand, leaves a file that is newer, larger or gone, a new
+entry in the table's log, or a tag. None of these is read.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+
+from lakehouse_assets import layout
+from lakehouse_assets.storage.location import Location
+from lakehouse_assets.storage.parallel import in_parallel
+
+_DIGITS = 12
+_LOG = f"{layout.STATEMENTS_TABLE}/_delta_log"
+
+# what is replaced or comes into a folder on local disk changes the folder's own time
+_FOLDERS = (
+    _LOG,
+    layout.ARCHIVE,
+    layout.QUARANTINED_BLOBS,
+    layout.JOURNAL,
+    layout.DIFFS,
+    *layout.DIFFS_OF.values(),
+    layout.TAGS,
+    *(layout.tag(name) for name in ("archive", "statements", "journal", "exports", "diffs", "diffs/exports")),
+)
+# other programs write tags in their place
+_TAGS = (
+    layout.TAG_ARCHIVE_UPDATED,
+    layout.TAG_STATEMENTS_UPDATED,
+    layout.TAG_STATEMENTS_OPTIMIZED,
+    layout.TAG_JOURNAL_UPDATED,
+    layout.TAG_JOURNAL_FLUSHED,
+)
+_EXPORTS = layout.EXPORT_STATEMENTS.partition("/")[0]
+
+# an object store is asked several things about each dataset, and takes its time for each
+_WORKERS = 16
+
+
+def signs_of(dataset: Location) -> str:
+    """A short text that is another one as soon as something of a dataset may have changed; nothing is read."""
+    folder = dataset.path
+    found = _local_signs(dataset, str(folder)) if folder is not None else _remote_signs(dataset)
+    return hashlib.sha256("\n".join(found).encode(errors="surrogateescape")).hexdigest()[:_DIGITS]
+
+
+def all_signs(lake: Location, names: Iterable[str]) -> Mapping[str, str]:
+    """The signs of datasets, by name."""
+    if lake.path is not None:
+        return {name: signs_of(lake / name) for name in names}
+    known = list(names)
+    return dict(zip(known, in_parallel(partial(_signs, lake), known, workers=_WORKERS), strict=True))
+
+
+def _signs(lake: Location, name: str) -> str:
+    return signs_of(lake / name)
+
+
+def _local_signs(dataset: Location, folder: str) -> Iterator[str]:
+    yield from dataset.stamps()
+    yield from dataset.stamps(_EXPORTS)
+    yield from dataset.stamps(layout.MAPPINGS, deep=True)
+    yield from dataset.stamps(layout.tag(layout.MAPPINGS), deep=True)
+    for key in _FOLDERS:
+        yield _stamp(f"{folder}/{key}")
+    for tag in _TAGS:
+        yield _stamp(f"{folder}/{layout.TAGS}/{tag}")
+
+
+def _remote_signs(dataset: Location) -> Iterator[str]:
+    yield from dataset.stamps()
+    yield from dataset.stamps(_EXPORTS)
+    yield from dataset.stamps(layout.TAGS, deep=True)
+    # a commit is a file of its own; the tag may be there some time before it
+    yield from dataset.names(_LOG)[-1:]
+
+
+def _stamp(path: str) -> str:
+    try:
+        state = os.stat(path)
+    except OSError:
+        return "-"
+    return f"{state.st_mtime_ns:x} {state.st_size:x} {state.st_ino:x}"
