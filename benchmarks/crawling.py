@@ -198,6 +198,12 @@ def memory(crawler: Crawler, args: argparse.Namespace, work: Path) -> tuple[str,
     return table(["files", "first crawl, peak MB", "again, peak MB"], lines), good
 
 
+def _tell(text: str, good: bool) -> bool:
+    """Show a part at once, as the next takes minutes."""
+    print(f"{text}\n", flush=True)
+    return good
+
+
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     cli = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     cli.add_argument("--files", type=int, default=20_000, metavar="N", help="small files (default: 20000)")
@@ -224,15 +230,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             crawlers.append(peer(args.peer.absolute(), work))
         try:
             figures: Figures = measure(crawlers, args, work) if args.files else {}
-            parts = [compared(figures)] if figures else []
-            parts += [large(crawlers[0], args, work)] if args.gigabytes else []
-            parts += [memory(crawlers[0], args, work)] if args.many else []
+            if figures:
+                good = _tell(*compared(figures))
+            if args.gigabytes:
+                good = _tell(*large(crawlers[0], args, work)) and good
+            if args.many:
+                good = _tell(*memory(crawlers[0], args, work)) and good
         except CommandFailed as error:
             print(error, file=sys.stderr)
             return 1
-        for text, passed in parts:
-            print(f"{text}\n")
-            good = good and passed
     if args.json:
         told = {
             row: {who: [vars(cost) for cost in pair] for who, pair in found.items()}
