@@ -25,6 +25,7 @@ from lakehouse_assets.operations import (
     DownloadArchiveJob,
     DownloadArchiveOperation,
     ExportJob,
+    FlushJob,
     ImportJob,
     MakeJob,
     MakeOperation,
@@ -40,6 +41,7 @@ from lakehouse_assets.operations.crawling.report import CrawlReport, read_report
 from lakehouse_assets.operations.explain import Explanation, explain
 from lakehouse_assets.operations.exports import OPERATIONS
 from lakehouse_assets.operations.findings import CheckResult
+from lakehouse_assets.operations.flush import flush
 from lakehouse_assets.operations.freshness import Freshness, config_digest, freshness_of
 from lakehouse_assets.operations.given import given_sources
 from lakehouse_assets.operations.mapping_states import file_names
@@ -103,6 +105,7 @@ class Dataset(DatasetParts):
         role: str | None = None,
         last_seen: datetime | None = None,
         replace: bool = False,
+        journal: bool = False,
         progress: Progress | None = None,
     ) -> ImportJob:
         """
@@ -113,7 +116,8 @@ class Dataset(DatasetParts):
 
         Values are cleaned unless the files are `trusted`. Bad lines are kept in the quarantine and counted in
         `errors`; with `strict` the first one ends the import, and nothing is written. With `replace`, what the origins
-        of the files said before and do not say any more is deleted; a bad line ends the import then.
+        of the files said before and do not say any more is deleted; a bad line ends the import then. With `journal` all
+        of it waits in the journal: no other writer is waited for, and the next flush makes it visible.
         """
         job = ImportJob.make(
             dataset=self.name,
@@ -125,6 +129,7 @@ class Dataset(DatasetParts):
             role=role,
             last_seen=last_seen,
             replace=replace,
+            journal=journal,
         )
         return self.run_import(job, None, progress)
 
@@ -139,6 +144,7 @@ class Dataset(DatasetParts):
         role: str | None = None,
         last_seen: datetime | None = None,
         replace: bool = False,
+        journal: bool = False,
         progress: Progress | None = None,
     ) -> ImportJob:
         """
@@ -157,6 +163,7 @@ class Dataset(DatasetParts):
             role=role,
             last_seen=last_seen,
             replace=replace,
+            journal=journal,
         )
         return self.run_import(job, sources, progress)
 
@@ -168,6 +175,10 @@ class Dataset(DatasetParts):
         """Delete entities, of all origins or one; `missing` names those that were not there."""
         job = DeleteJob.make(dataset=self.name, ids=sorted(set(ids)), origin=origin)
         return DeleteOperation(job, repositories=self.repositories).run()
+
+    def flush(self, *, force: bool = False, progress: Progress | None = None) -> FlushJob:
+        """Make visible what was written into the journal, exactly once; exports and `make` do so first."""
+        return flush(self.repositories, force=force, progress=progress)
 
     def get(self, ids: Collection[str]) -> dict[str, bytes]:
         """Entities by id, each as a line of JSON like those of entities.ftm.json; missing ones are left out."""

@@ -44,6 +44,10 @@ QUARANTINED_BLOBS = "quarantine/blobs"
 CRAWL_REPORTS = "crawl"
 STATE = "state"
 
+# entities that wait to be flushed: a file for each segment, the batch that is flushed, and below them the rows
+JOURNAL_BATCH = f"{JOURNAL}/flush.json"
+JOURNAL_ROWS = f"{JOURNAL}/rows"
+
 # locks: the first two are shared with ftm-lakehouse, the folder is ours
 LOCK = ".LOCK"
 APPEND_LOCKS = ".LOCK-APPENDS"
@@ -187,6 +191,16 @@ def crawl_report(run_id: str) -> str:
 def crawl_catalogue(name: str) -> str:
     """What was seen at a source of a crawl, as parquet."""
     return f"{CRAWL_REPORTS}/seen/{name}.parquet"
+
+
+def journal_segment(name: str) -> str:
+    """The file that makes a segment of the journal visible."""
+    return f"{JOURNAL}/{name}.json"
+
+
+def journal_rows(token: str) -> str:
+    """The folder of a segment's rows, in files like those of the table."""
+    return f"{JOURNAL_ROWS}/{token}"
 
 
 def probe(name: str) -> str:

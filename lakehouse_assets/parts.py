@@ -17,6 +17,7 @@ from lakehouse_assets.operations import (
 from lakehouse_assets.operations.differences import Differences
 from lakehouse_assets.operations.documents import Documents
 from lakehouse_assets.operations.entities import Entities
+from lakehouse_assets.operations.flush import flush
 from lakehouse_assets.operations.mapping_files import MappingFiles
 from lakehouse_assets.operations.repositories import Progress, Repositories
 from lakehouse_assets.state import StateStore
@@ -98,8 +99,14 @@ class DatasetParts:
 
     @cached_property
     def entities(self) -> Entities:
-        """The entities: `get`, `query`, `add_many`, `get_statistics`."""
-        return Entities(self.statements, self.name, self._import_sources)
+        """The entities: `get`, `query`, `add_many`, `writer`, `get_statistics`."""
+        return Entities(
+            self.statements,
+            self.name,
+            self._import_sources,
+            lambda: flush(self.repositories),
+            temp_directory=self.lake.settings.temp_directory,
+        )
 
     @cached_property
     def archive(self) -> Archive:
@@ -146,9 +153,9 @@ class DatasetParts:
             if name != self.name:
                 yield name, partial(_reader, self.lake, name)
 
-    def _import_sources(self, sources: Sequence[Source], origin: str) -> int:
-        job = ImportJob.make(dataset=self.name, files=[sources[0].name], origin=origin)
-        return self.run_import(job, sources, None).entities
+    def _import_sources(self, sources: Sequence[Source], **fields: object) -> ImportJob:
+        job = ImportJob.make(dataset=self.name, files=[sources[0].name], **fields)
+        return self.run_import(job, sources, None)
 
     def run_import(
         self, job: ImportJob, sources: Sequence[Source] | None, progress: Progress | None

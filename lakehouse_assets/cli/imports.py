@@ -42,6 +42,13 @@ def import_files(
         bool,
         typer.Option("--replace", help="Delete what these origins said before and do not say any more."),
     ] = False,
+    journal: Annotated[
+        bool,
+        typer.Option(
+            "--journal",
+            help="Into the journal, beside any number of others; `lakehouse flush` makes it visible.",
+        ),
+    ] = False,
     override_origin: Annotated[
         bool, typer.Option("--override-origin", help="Use --origin also for lines that name their own.")
     ] = False,
@@ -72,6 +79,7 @@ def import_files(
             role=role,
             last_seen=last_seen,
             replace=replace,
+            journal=journal,
             progress=progress,
         )
     reporting.report(dataset, job=job)
@@ -85,7 +93,7 @@ def import_files(
 def _document(job: "ImportJob") -> dict[str, object]:
     counts = output.fields(job, "dataset", "entities", "rows", "deleted", "bytes", "seconds", "errors")
     left_out = output.fields(job, "rejected", "unknown", "empty", "quarantine")
-    how = output.fields(job, "origin", "mode", "content_version", "run_id")
+    how = output.fields(job, "origin", "mode", "journal", "content_version", "run_id")
     # an import is never skipped; what its digest stands for is the content that it left
     return {**counts, "digest": job.content_version, "skipped": False, **left_out, **how}
 
@@ -94,9 +102,8 @@ def _print(job: "ImportJob", call: Call) -> None:
     entities = humane.count(job.entities, "entity", "entities")
     statements = humane.count(job.rows, "statement")
     took = humane.seconds(job.seconds)
-    output.line(
-        f"imported {entities} into {job.dataset}: {statements} from {humane.size(job.bytes)} in {took}"
-    )
+    where = f"the journal of {job.dataset}" if job.journal else job.dataset
+    output.line(f"imported {entities} into {where}: {statements} from {humane.size(job.bytes)} in {took}")
     if job.deleted:
         statements = humane.count(job.deleted, "statement")
         output.line(f"deleted {statements} that the input does not hold any more")

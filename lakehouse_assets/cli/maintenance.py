@@ -1,4 +1,4 @@
-"""`merge`, `compact`, `vacuum` and `unlock`: looking after a dataset."""
+"""`flush`, `merge`, `compact`, `vacuum` and `unlock`: looking after a dataset."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +14,29 @@ if TYPE_CHECKING:
     from lakehouse_assets.storage.holders import Holder
 
 verbs = typer.Typer()
+
+
+@verb(verbs, "flush", example="lakehouse flush -d eu_list")
+def flush(
+    call: Call,
+    force: Annotated[bool, typer.Option("--force", help="Leave a record even if nothing waits.")] = False,
+) -> None:
+    """Make visible what programs wrote into the journal; exports and make do so first."""
+    dataset = call.dataset()
+    with Bar("flushing", shown=not call.quiet) as progress:
+        job = dataset.flush(force=force, progress=progress)
+    if not job.skipped:
+        reporting.report(dataset)
+    if call.as_json:
+        told = output.fields(job, "dataset", "segments", "rows", "bytes", "seconds", "skipped", "errors")
+        output.document({**told, "digest": dataset.content_version(), "run_id": job.run_id})
+    elif not job.segments:
+        output.line(f"{job.dataset}: nothing to flush")
+    else:
+        output.line(
+            f"flushed {humane.count(job.segments, 'segment')} into {job.dataset}: "
+            f"{humane.count(job.rows, 'statement')} in {humane.seconds(job.seconds)}"
+        )
 
 
 @verb(verbs, "merge", example="lakehouse merge -d eu_list")

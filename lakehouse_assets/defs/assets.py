@@ -21,7 +21,7 @@ from lakehouse_assets.defs.resources import makes, open_lake
 from lakehouse_assets.errors import InvalidData
 from lakehouse_assets.lake import Dataset
 from lakehouse_assets.model.times import parse
-from lakehouse_assets.operations import DeleteJob, ExportJob, ImportJob
+from lakehouse_assets.operations import DeleteJob, ExportJob, FlushJob, ImportJob
 
 
 class ImportConfig(AskedConfig):
@@ -83,7 +83,7 @@ def build_assets(naming: Naming) -> list[dg.AssetsDefinition | dg.SourceAsset]:
 def run_import(dataset: Dataset, config: ImportConfig, log: dg.DagsterLogManager) -> ImportJob | None:
     """Import the files of a run's config, if it names any, or delete what it asks for."""
     if config.job:
-        done = run_asked(dataset, config, log, ImportJob, DeleteJob)
+        done = run_asked(dataset, config, log, ImportJob, DeleteJob, FlushJob)
         return done if isinstance(done, ImportJob) else None
     if not config.files:
         return None

@@ -33,6 +33,7 @@ from lakehouse_assets.operations.factories import (
     merge,
     vacuum,
 )
+from lakehouse_assets.operations.flush import FlushJob, FlushOperation
 from lakehouse_assets.operations.imports import ImportJob, ImportOperation
 from lakehouse_assets.operations.make import MakeJob, MakeOperation
 from lakehouse_assets.operations.mappings import MappingJob, MappingOperation
@@ -60,6 +61,8 @@ __all__ = [
     "ExportStatementsOperation",
     "ExportStatisticsJob",
     "ExportStatisticsOperation",
+    "FlushJob",
+    "FlushOperation",
     "HandleExistingMode",
     "ImportJob",
     "ImportOperation",

@@ -128,6 +128,13 @@ class DatasetJobOperation(Generic[DJ]):
         target = self.get_target()
         return bool(target) and self.tags.is_latest(target, self.get_dependencies())
 
+    def waits(self) -> bool:
+        """Whether something has to be done first, so that nobody can tell yet whether it is fresh."""
+        return False
+
+    def prepare(self, **kwargs: object) -> None:
+        """Do that; `kwargs` are those of the run."""
+
     def runs_here(self) -> bool:
         """Whether it is done in this process even if LAKEHOUSE_DAGSTER_URL names a Dagster: because of what is here."""
         return False
@@ -169,6 +176,7 @@ class DatasetJobOperation(Generic[DJ]):
             return self.job
         # what it consists of stays with it
         self.parts = self.parts.here()
+        self.prepare(**kwargs)
         if not force and self.is_fresh():
             log.info("%s: %s is fresh", self.job.dataset, self.get_target())
             self.skip()

@@ -40,7 +40,7 @@ def delegate(operation: "DatasetJobOperation[DJ]", *, force: bool) -> None:
     server = Server(operation.parts.settings)
     # first of all: that nothing is to be done is no reason to keep silent of a Dagster that is not there
     where = server.repository["repositoryLocationName"]
-    if not force and operation.is_fresh():
+    if not force and not operation.waits() and operation.is_fresh():
         log.info("%s: %r is fresh", job.dataset, operation)
         operation.skip()
         job.stop()

@@ -5,6 +5,7 @@ import logging
 from lakehouse_assets.model.job import DatasetJob
 from lakehouse_assets.operations.base import DatasetJobOperation
 from lakehouse_assets.operations.delegating import asset_config
+from lakehouse_assets.operations.flush import flush
 from lakehouse_assets.remote.launch import Launch
 from lakehouse_assets.storage.jobs import JobRun
 
@@ -29,8 +30,9 @@ class DeleteOperation(DatasetJobOperation[DeleteJob]):
         return Launch(assets=["statements"], config={"statements": asset_config(self.job)})
 
     def handle(self, run: JobRun[DeleteJob], *args: object, **kwargs: object) -> None:
-        """Write tombstones, in one commit."""
+        """Write tombstones, in one commit; what waits in the journal is there to be deleted, too."""
         job = run.job
+        flush(self.parts)
         deleted = self.parts.store.delete(job.ids, origin=job.origin)
         job.done = job.entities = deleted.entities
         job.rows = deleted.rows

@@ -2,13 +2,17 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lakehouse_assets.exports.entities import COLUMNS, render_entities
 from lakehouse_assets.exports.statistics import count_statistics
+from lakehouse_assets.model.names import check_origin
 from lakehouse_assets.model.statistics import Statistics
+from lakehouse_assets.operations.flush import FlushJob
 from lakehouse_assets.operations.given import given_sources
+from lakehouse_assets.operations.imports import ImportJob
 from lakehouse_assets.operations.queries import Query, matching_rows
+from lakehouse_assets.operations.writer import JournalWriter
 from lakehouse_assets.statements import schema as s
 from lakehouse_assets.statements.inputs import Source
 from lakehouse_assets.statements.store import StatementStore
@@ -19,7 +23,12 @@ if TYPE_CHECKING:
     from followthemoney.statement.entity import StatementEntity
     from followthemoney.statement.statement import Statement
 
-Import = Callable[[Sequence[Source], str], int]
+
+class Import(Protocol):
+    """Imports what sources hold."""
+
+    def __call__(self, sources: Sequence[Source], **fields: object) -> ImportJob:
+        """Run an import; `fields` are those of its job."""
 
 
 class Entities:
@@ -33,16 +42,52 @@ class Entities:
         ['acme-1']
     """
 
-    def __init__(self, store: StatementStore, dataset: str, import_sources: Import) -> None:
+    def __init__(
+        self,
+        store: StatementStore,
+        dataset: str,
+        import_sources: Import,
+        flush: Callable[[], FlushJob],
+        *,
+        temp_directory: str | None = None,
+    ) -> None:
         self.store = store
         self._dataset = dataset
         self._import = import_sources
+        self._flush = flush
+        self._temp_directory = temp_directory
 
     def add_many(
         self, entities: "Iterable[EntityProxy | Mapping[str, object]]", origin: str = s.DEFAULT_ORIGIN
     ) -> int:
         """Import entities, in one commit; returns how many. `Dataset.import_entities` has more options."""
-        return self._import(given_sources(entities), origin)
+        return self._import(given_sources(entities), origin=origin).entities
+
+    def writer(
+        self,
+        origin: str = s.DEFAULT_ORIGIN,
+        *,
+        trusted: bool = False,
+        role: str | None = None,
+        last_seen: datetime | None = None,
+    ) -> JournalWriter:
+        """
+        A writer that takes entities one by one and confirms them when it is closed; the next flush makes them visible.
+
+        The options are those of `Dataset.import_entities`.
+        """
+
+        def confirm(sources: Sequence[Source]) -> ImportJob:
+            mode = "trusted" if trusted else "safe"
+            fields = {"origin": origin, "mode": mode, "role": role, "last_seen": last_seen}
+            return self._import(sources, journal=True, **fields)
+
+        check_origin(origin)
+        return JournalWriter(confirm, self._temp_directory)
+
+    def flush(self) -> FlushJob:
+        """Make visible what writers confirmed."""
+        return self._flush()
 
     def get(self, entity_id: str) -> "StatementEntity | None":
         """One entity with its statements, None when there is none of that id."""

@@ -16,6 +16,7 @@ from lakehouse_assets.operations.assertions import insist
 from lakehouse_assets.operations.base import DJ, DatasetJobOperation
 from lakehouse_assets.operations.chains import Changed, advance, diffs_are_latest, digests_are_there, tidy
 from lakehouse_assets.operations.delegating import asset_config
+from lakehouse_assets.operations.flush import flush
 from lakehouse_assets.operations.freshness import (
     INDEX_TAGS,
     STATEMENT_TAGS,
@@ -117,6 +118,15 @@ class ExportOperation(DatasetJobOperation[DJ]):
         cls.target = EXPORTS[cls.export].target
         cls.dependencies = tags_of(EXPORTS[cls.export])
 
+    def waits(self) -> bool:
+        """Whether something waits in the journal."""
+        return bool(self.parts.store.journal.waiting())
+
+    def prepare(self, **kwargs: object) -> None:
+        """Flush the journal, unless `flush` is False."""
+        if kwargs.get("flush", True):
+            flush(self.parts)
+
     def freshness(self) -> Freshness:
         """The state of the export."""
         return freshness_of(EXPORTS[self.export], self.parts, public_url_prefix=self._public_url_prefix())
@@ -215,7 +225,7 @@ class ExportOperation(DatasetJobOperation[DJ]):
         # the tag first: the index must be newer than what it lists
         self.tags.set(self.get_target(), now_utc())
         job = ExportIndexJob.make(dataset=self.job.dataset, assertions=self._job().assertions)
-        ExportIndexOperation(job, repositories=self.parts).run()
+        ExportIndexOperation(job, repositories=self.parts).run(flush=False)
 
     def _public_url_prefix(self) -> str | None:
         return getattr(self.job, "public_url_prefix", None)

@@ -7,6 +7,8 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, BinaryIO, cast
 
+import orjson
+
 from lakehouse_assets.statements import schema as s
 from lakehouse_assets.statements.inputs import Format, Source
 from lakehouse_assets.storage.spilling import spilling
@@ -22,6 +24,13 @@ _COLUMNS = [
     s.ENTITY_ID, s.SCHEMA, s.PROP, s.VALUE, s.ORIGINAL_VALUE, s.LANG, s.ORIGIN, s.EXTERNAL, s.FIRST_SEEN, s.LAST_SEEN,
 ]  # fmt: skip
 _HELD = 8 << 20
+# what plain JSON does not know is no entity
+_AS_JSON = (
+    orjson.OPT_APPEND_NEWLINE
+    | orjson.OPT_PASSTHROUGH_DATACLASS
+    | orjson.OPT_PASSTHROUGH_DATETIME
+    | orjson.OPT_PASSTHROUGH_SUBCLASS
+)
 
 
 def given_sources(entities: "Given") -> list[Source]:
@@ -30,19 +39,20 @@ def given_sources(entities: "Given") -> list[Source]:
 
     The entities are taken one by one while the first source is read; statements wait in a temporary file.
     """
-    statements = _Statements()
+    statements = GivenStatements()
     lines = Source("the entities given", lambda: io.BufferedReader(_Lines(entities, statements)))
     return [lines, Source("the statements given", statements.open, format=Format.csv)]
 
 
-class _Statements:
+class GivenStatements:
     """A CSV of statements that is written first and read once."""
 
-    def __init__(self) -> None:
-        self._file = tempfile.SpooledTemporaryFile(_HELD, prefix="lakehouse-given-")  # noqa: SIM115
+    def __init__(self, temp_directory: str | None = None) -> None:
+        self._file = tempfile.SpooledTemporaryFile(_HELD, prefix="lakehouse-given-", dir=temp_directory)  # noqa: SIM115
         self._text: io.TextIOWrapper | None = None
 
     def take(self, entity: "StatementEntity") -> None:
+        """Write the statements of an entity."""
         if self._text is None:
             # half a character goes on to be refused like in any file
             self._text = io.TextIOWrapper(
@@ -53,6 +63,7 @@ class _Statements:
         self._writer.writerows(_cells(statement) for statement in entity.statements)
 
     def open(self) -> BinaryIO:
+        """All of it, from the start; closing it removes it."""
         if self._text is not None:
             self._text.flush()
             self._text.detach()
@@ -78,7 +89,7 @@ def _cells(statement: "Statement") -> list[object]:
 class _Lines(io.RawIOBase):
     """Entities as a file of JSON lines, made as it is read."""
 
-    def __init__(self, entities: "Given", statements: _Statements) -> None:
+    def __init__(self, entities: "Given", statements: GivenStatements) -> None:
         self._entities = iter(entities)
         self._statements = statements
         self._rest = b""
@@ -91,19 +102,24 @@ class _Lines(io.RawIOBase):
             entity = next(self._entities, None)
             if entity is None:
                 break
-            self._rest += self._line(entity)
+            self._rest += line_of(entity, self._statements)
         size = min(len(buffer), len(self._rest))
         buffer[:size], self._rest = self._rest[:size], self._rest[size:]
         return size
 
-    def _line(self, entity: "EntityProxy | Mapping[str, object]") -> bytes:
-        """The entity's line; nothing for one whose statements say more than a line can."""
-        if isinstance(entity, Mapping):
-            data = dict(entity)
-        elif entity.id is not None and hasattr(entity, "statements"):
-            with spilling(None):
-                self._statements.take(cast("StatementEntity", entity))
-            return b""
-        else:
-            data = entity.to_dict()
+
+def line_of(entity: "EntityProxy | Mapping[str, object]", statements: GivenStatements) -> bytes:
+    """An entity as a line of JSON; nothing for one whose statements say more than a line can: they are taken."""
+    if isinstance(entity, Mapping):
+        data = dict(entity)
+    elif entity.id is not None and hasattr(entity, "statements"):
+        with spilling(None):
+            statements.take(cast("StatementEntity", entity))
+        return b""
+    else:
+        data = entity.to_dict()
+    try:
+        return orjson.dumps(data, option=_AS_JSON)
+    except TypeError:
+        # half a character, a number beyond 64 bits: the parser of the import decides
         return json.dumps(data, ensure_ascii=False).encode(errors="surrogatepass") + b"\n"

@@ -9,6 +9,7 @@ from typing import Literal
 from lakehouse_assets.model.names import check_origin
 from lakehouse_assets.operations.base import DatasetJobOperation
 from lakehouse_assets.operations.delegating import asset_config
+from lakehouse_assets.operations.flush import flush
 from lakehouse_assets.operations.quarantine import Quarantine, QuarantiningJob
 from lakehouse_assets.remote.launch import Launch
 from lakehouse_assets.statements.imports import Advance
@@ -29,7 +30,7 @@ class ImportJob(QuarantiningJob):
 
     `rejected` counts values that cleaning refused and `unknown` those of properties that the schema does not have, by
     `Schema.property`. `quarantine` is where the bad lines are kept, and `deleted` counts the statements that
-    `replace` took back.
+    `replace` took back. With `journal` it is confirmed in the journal, and visible after the next flush.
     """
 
     files: list[str] = []
@@ -40,6 +41,7 @@ class ImportJob(QuarantiningJob):
     role: str | None = None
     last_seen: datetime | None = None
     replace: bool = False
+    journal: bool = False
     entities: int = 0
     rows: int = 0
     deleted: int = 0
@@ -75,6 +77,9 @@ class ImportOperation(DatasetJobOperation[ImportJob]):
         sources = (
             self.sources if self.sources is not None else [file_source(name, options) for name in job.files]
         )
+        if job.replace:
+            # what was confirmed before is replaced, too
+            flush(self.parts)
         with Quarantine(self.parts.location, job) as quarantine:
             imported = self.parts.store.import_lines(
                 sources,
@@ -85,6 +90,7 @@ class ImportOperation(DatasetJobOperation[ImportJob]):
                 role=job.role,
                 last_seen=job.last_seen,
                 replace=job.replace,
+                journal=job.journal,
                 keep_bad=lambda name, line, bad: quarantine.keep(name, line, bad.reason, _text(bad)),
                 progress=lambda advance: self._progress(run, advance),
             )

@@ -10,6 +10,7 @@ from lakehouse_assets.operations.base import DatasetJobOperation
 from lakehouse_assets.operations.delegating import asset_config
 from lakehouse_assets.operations.diffs import DiffJob
 from lakehouse_assets.operations.exports import OPERATIONS, DiffedExportJob, ExportJob
+from lakehouse_assets.operations.flush import flush
 from lakehouse_assets.remote.launch import MAKE, Launch
 from lakehouse_assets.storage.jobs import JobRun
 
@@ -41,6 +42,14 @@ class MakeOperation(DatasetJobOperation[MakeJob]):
     # of a make that is delegated: the jobs that Dagster was asked to do
     _steps: Mapping[str, ExportJob] = {}
     _diffs: Mapping[str, DiffJob] = {}
+
+    def waits(self) -> bool:
+        """Whether something waits in the journal."""
+        return bool(self.parts.store.journal.waiting())
+
+    def prepare(self, **kwargs: object) -> None:
+        """Flush the journal."""
+        flush(self.parts)
 
     def is_fresh(self) -> bool:
         """Whether every step is."""
@@ -106,7 +115,7 @@ class MakeOperation(DatasetJobOperation[MakeJob]):
                 repositories=self.parts,
                 progress=self.progress,
             )
-            done = step.run(force=force, update_index=False)
+            done = step.run(force=force, update_index=False, flush=False)
             job.artifacts[name] = _summary(done)
             failed.update(dict.fromkeys(done.failed_assertions))
         job.failed_assertions = list(failed)

@@ -14,6 +14,7 @@ from lakehouse_assets.mapping.tables import BadRow
 from lakehouse_assets.model.times import now_utc
 from lakehouse_assets.operations.base import DatasetJobOperation
 from lakehouse_assets.operations.delegating import asset_config
+from lakehouse_assets.operations.flush import flush
 from lakehouse_assets.operations.mapping_states import (
     check_not_replaced,
     file_names,
@@ -40,10 +41,12 @@ class MappingJob(QuarantiningJob):
 
     `records` counts the rows of the table, `rows` the statements, `schemata` entities by schema, `deleted` statements
     that an earlier run made and this one did not, `rejected` values that cleaning refused by `Schema.property`.
-    `missing` names columns that the file does not have, `read_as` says how it was read.
+    `missing` names columns that the file does not have, `read_as` says how it was read. With `journal` all of it waits
+    in the journal for the next flush.
     """
 
     content_hash: str
+    journal: bool = False
     entities: int = 0
     files: list[str] = []
     records: int = 0
@@ -111,6 +114,8 @@ class MappingOperation(DatasetJobOperation[MappingJob]):
         job.files = file_names(self.parts.archive, job.content_hash)
         job.replaced = list(found.mapping.replaces)
         name = job.files[0] if job.files else job.content_hash
+        # what its earlier run left in the journal is replaced, too
+        flush(self.parts)
         with (
             self.parts.archive.local_path(job.content_hash) as path,
             Quarantine(self.parts.location, job, unit="row") as quarantine,
@@ -122,6 +127,7 @@ class MappingOperation(DatasetJobOperation[MappingJob]):
                 origin=origin_of(job.content_hash),
                 trusted=True,
                 replaced=[origin_of(each) for each in (job.content_hash, *found.mapping.replaces)],
+                journal=job.journal,
                 keep_bad=lambda name, line, bad: quarantine.keep(name, line, bad.reason, bad.text.decode()),
                 progress=lambda advance: self._progress(run, advance, maker.tally),
             )

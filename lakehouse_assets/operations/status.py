@@ -42,7 +42,7 @@ def dataset_status(parts: Repositories) -> DatasetStatus:
         else sum(len(rows) for rows in store.reader.scan([s.ENTITY_ID])),
         content_version=version,
         dirty_partitions=[str(state.partition) for state in states if store.is_dirty(state)],
-        journal_rows=0,
+        journal_rows=sum(segment.rows for segment in store.journal.waiting()),
         artifacts=artifacts,
         lease=parts.leases.holders(),
     )

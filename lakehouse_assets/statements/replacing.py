@@ -12,6 +12,7 @@ from lakehouse_assets.statements.imports import BadLines, Imported
 from lakehouse_assets.statements.ranges import Part, plan, read, select
 from lakehouse_assets.statements.reader import Reader
 from lakehouse_assets.statements.table import StagedFile
+from lakehouse_assets.storage.location import Location
 
 if TYPE_CHECKING:
     import polars as pl
@@ -37,24 +38,28 @@ def check_replaceable(imported: Imported, bad: BadLines) -> None:
 
 
 def replaced_rows(
-    reader: Reader, staged: Sequence[StagedFile], now: datetime, *, origins: Collection[str] = ()
+    reader: Reader,
+    place: Location,
+    staged: Sequence[StagedFile],
+    now: datetime,
+    *,
+    origins: Collection[str] = (),
 ) -> "Iterator[pl.DataFrame]":
     """
     Tombstones for the rows of the staged files' origins that are not in those files, by partition and in id order.
 
-    The same of other `origins`, of which no file need be there. The rest of the table stays as it is: it is somebody
-    else's word.
+    The staged files lie in the folder `place`. The same of other `origins`, of which no file need be there. The rest
+    of the table stays as it is: it is somebody else's word.
     """
-    table = reader.table
     origins = {*origins, *(file.partition.origin for file in staged)}
     with reader.held() as snapshot:
         files = [file for file in snapshot.files if file.partition.origin in origins] if snapshot else []
-        for place in sorted({(file.partition.shard, file.partition.bucket) for file in files}):
-            here = [file for file in files if (file.partition.shard, file.partition.bucket) == place]
+        for at in sorted({(file.partition.shard, file.partition.bucket) for file in files}):
+            here = [file for file in files if (file.partition.shard, file.partition.bucket) == at]
             new = [
-                Part(table.location, file.key, file.partition, read_footer(table.location, file.key))
+                Part(place, file.key, file.partition, read_footer(place, file.key))
                 for file in staged
-                if (file.partition.shard, file.partition.bucket) == place
+                if (file.partition.shard, file.partition.bucket) == at
             ]
             with reader.open(here) as old:
                 yield from _tombstones(old, new, now)

@@ -4,6 +4,7 @@ import logging
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -47,8 +48,8 @@ class Staging:
         ...         table.append(files)
     """
 
-    def __init__(self, table: Location, *, canonical: bool = True) -> None:
-        self._table = table
+    def __init__(self, place: Location, *, canonical: bool = True) -> None:
+        self.place = place
         self._canonical = canonical
         self._writers: dict[Partition, _FileWriter] = {}
         self._batch = uuid.uuid4().hex
@@ -73,8 +74,14 @@ class Staging:
             writer = self._writers.get(partition)
             if writer is None:
                 batch = self._batch if self._canonical else None
-                writer = self._writers[partition] = _FileWriter(self._table, partition, batch)
+                writer = self._writers[partition] = _FileWriter(self.place, partition, batch)
             writer.write(rows)
+
+    def adopt(self, folder: Location, file: StagedFile) -> None:
+        """Take in a data file that lies whole in another folder of the same store, without reading it."""
+        key = _key(file.partition)
+        self._files.append(replace(file, key=key))
+        folder.copy(file.key, key, folder=self.place)
 
     @property
     def size(self) -> int:
@@ -107,7 +114,7 @@ class Staging:
         files, self._files = self._files, []
         for number, file in enumerate(files):
             try:
-                self._table.delete(file.key)
+                self.place.delete(file.key)
             except StorageError as exc:
                 # what the work failed with counts, and may well be why this fails
                 left = len(files) - number

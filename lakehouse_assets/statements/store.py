@@ -13,14 +13,17 @@ from lakehouse_assets.settings import Settings
 from lakehouse_assets.statements import schema as s
 from lakehouse_assets.statements.canonical import sort_rows
 from lakehouse_assets.statements.explode import Stamp
+from lakehouse_assets.statements.flush import Flush, Flushed
 from lakehouse_assets.statements.imports import Advance, BadLines, Imported, Inputs, Intake, Revive
+from lakehouse_assets.statements.journal import Journal, new_token
 from lakehouse_assets.statements.lines import BadLine
 from lakehouse_assets.statements.past import PastTable
 from lakehouse_assets.statements.ranges import RANGE_ROWS, ROW_BYTES
 from lakehouse_assets.statements.reader import PartitionState, Reader
 from lakehouse_assets.statements.replacing import check_replaceable, overtaking, replaced_rows
+from lakehouse_assets.statements.revival import Revival
 from lakehouse_assets.statements.stage import Staging
-from lakehouse_assets.statements.table import Partition, StatementTable
+from lakehouse_assets.statements.table import Partition, StatementTable, Step
 from lakehouse_assets.storage.leases import Leases
 from lakehouse_assets.storage.location import Location
 from lakehouse_assets.storage.tags import Tags
@@ -31,7 +34,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MERGE_TRIES = 5
-_TICK = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ class StatementStore:
         self._leases = leases
         self._tags = tags
         self._shards = shards
+        self.journal = Journal(location)
         self.table = StatementTable(location)
         self.reader = self._reader_of(self.table)
 
@@ -87,13 +90,17 @@ class StatementStore:
         return self._reader_of(PastTable(self._location, version))
 
     def _reader_of(self, table: StatementTable) -> Reader:
-        settings = self._settings
         return Reader(
             table,
             leases=self._leases,
-            temp_directory=settings.temp_directory,
-            run_rows=max(RANGE_ROWS, settings.memory_bytes // ROW_BYTES),
+            temp_directory=self._settings.temp_directory,
+            run_rows=self._run_rows,
         )
+
+    @property
+    def _run_rows(self) -> int:
+        """How many unsorted rows may be in memory."""
+        return max(RANGE_ROWS, self._settings.memory_bytes // ROW_BYTES)
 
     def content_version(self) -> str:
         """The version of what reads answer: `<table id>:<version>`, or `none` without a table."""
@@ -111,6 +118,7 @@ class StatementStore:
         last_seen: datetime | None = None,
         replace: bool = False,
         replaced: Collection[str] = (),
+        journal: bool = False,
         keep_bad: Callable[[str, int, BadLine], None],
         progress: Callable[[Advance], None],
     ) -> Imported:
@@ -119,7 +127,8 @@ class StatementStore:
 
         Bad lines go to `keep_bad` with the file's name and the line's number; with `strict` the first one ends it.
         With `replace`, tombstones hide what the origins of the input said and do not say any more; bad lines refuse it.
-        The `replaced` origins are replaced whatever the input holds, be it nothing at all.
+        The `replaced` origins are replaced whatever the input holds, be it nothing at all. With `journal` all of it
+        waits in the journal, confirmed, until a flush makes it visible.
         """
         stamp = Stamp(
             dataset=self._dataset,
@@ -131,10 +140,12 @@ class StatementStore:
             shards=self._shards,
         )
         bad = BadLines(sources, keep_bad, strict=strict)
-        revive: Revive = Revival(self, stamp.now).revive
+        # a flush asks for tombstones itself, as they may come before it
+        revive: Revive = _unchanged if journal else Revival(self.reader, stamp.now).revive
         if replace or replaced:
             revive = _chained(overtaking(self.reader, stamp.now), revive)
-        with self._staging() as staging:
+        token = new_token() if journal else None
+        with self.staging(token) as staging:
             intake = Intake(
                 sources,
                 stamp=stamp,
@@ -148,11 +159,31 @@ class StatementStore:
             if replace:
                 check_replaceable(imported, bad)
             if replace or replaced:
-                for rows in replaced_rows(self.reader, staging.finish(), stamp.now, origins=replaced):
+                gone = replaced_rows(
+                    self.reader, staging.place, staging.finish(), stamp.now, origins=replaced
+                )
+                for rows in gone:
                     staging.write(rows)
                     imported.deleted += len(rows)
-            self._append(staging)
+            if token is not None:
+                self._publish(staging, token)
+            else:
+                self.commit(staging)
         return imported
+
+    def flush(self, *, progress: Callable[[int, int], None] | None = None) -> Flushed:
+        """Move all that waits in the journal into the table, in one commit, exactly once."""
+        if not self.journal.waiting():
+            return Flushed()
+        flush = Flush(
+            self.journal,
+            self,
+            temp_directory=self._settings.temp_directory,
+            run_rows=self._run_rows,
+            progress=progress,
+        )
+        with self._leases.target(layout.JOURNAL):
+            return flush.run()
 
     def delete(self, ids: Collection[str], *, origin: str | None = None) -> Deleted:
         """Hide entities, of all origins or one, from every read; a merge removes them after the grace period."""
@@ -171,9 +202,9 @@ class StatementStore:
             pl.max_horizontal(s.LAST_SEEN, pl.lit(now).cast(pl.Datetime("us", "UTC"))).alias(s.LAST_SEEN),
             pl.lit(now).cast(pl.Datetime("us", "UTC")).alias(s.DELETED_AT),
         )
-        with self._staging() as staging:
+        with self.staging() as staging:
             staging.write(sort_rows(stones))
-            self._append(staging)
+            self.commit(staging)
         return Deleted(entities=len(found), rows=len(stones), missing=missing)
 
     def merge(self, *, force: bool = False, progress: Callable[[int, int], None] | None = None) -> Merged:
@@ -247,15 +278,24 @@ class StatementStore:
         return now - timedelta(days=self._settings.grace_period_days)
 
     @contextmanager
-    def _staging(self) -> Iterator[Staging]:
-        """A place for new files, marked so that no clean-up takes them for left-overs."""
-        with (
-            self._leases.mark(layout.STAGING, {"table": layout.STATEMENTS_TABLE}),
-            Staging(self.table.location) as staging,
-        ):
+    def staging(self, token: str | None = None) -> Iterator[Staging]:
+        """A place for new files of the table or a segment, marked so that no clean-up takes them for left-overs."""
+        place = self.table.location if token is None else self.journal.place(token)
+        with self._leases.mark(layout.STAGING, {"table": layout.STATEMENTS_TABLE}), Staging(place) as staging:
             yield staging
 
-    def _append(self, staging: Staging) -> None:
+    def _publish(self, staging: Staging, token: str) -> None:
+        files = staging.finish()
+        if not files:
+            return
+        # the tag first: who dies in between leaves a flush too many, not one too few
+        now = datetime.now(UTC)
+        self._tags.set(layout.TAG_JOURNAL_UPDATED, now)
+        with staging.handing_over():
+            self.journal.publish(token, files, at=now)
+
+    def commit(self, staging: Staging, *, step: Step | None = None) -> None:
+        """Take the files of a staging into the table, in one commit; Conflict when it has this step already."""
         files = staging.finish()
         if not files:
             return
@@ -271,7 +311,7 @@ class StatementStore:
             self._tags.set(layout.TAG_STATEMENTS_UPDATED, now)
             lease.check()
             with staging.handing_over():
-                self.table.append(files)
+                self.table.append(files, step=step)
 
     def _tag_partition(self, partition: Partition, event: str, when: datetime) -> None:
         self._tags.set(layout.partition_tag(partition.shard, partition.bucket, partition.origin, event), when)
@@ -290,6 +330,10 @@ class _Shifted:
             self.progress(self.before + done, self.total)
 
 
+def _unchanged(rows: "pl.DataFrame") -> "pl.DataFrame":
+    return rows
+
+
 def _chained(*steps: Revive) -> Revive:
     def revive(rows: "pl.DataFrame") -> "pl.DataFrame":
         for step in steps:
@@ -297,45 +341,3 @@ def _chained(*steps: Revive) -> Revive:
         return rows
 
     return revive
-
-
-class Revival:
-    """
-    Makes rows of an import newer than the tombstones that would hide them.
-
-    Without this an answer would depend on whether a merge had dropped the tombstones already.
-    """
-
-    def __init__(self, store: StatementStore, now: datetime) -> None:
-        self._reader = store.reader
-        self._now = now
-        snapshot = store.table.snapshot()
-        self._snapshot = (
-            snapshot if snapshot and any(file.tombstones != 0 for file in snapshot.files) else None
-        )
-
-    def revive(self, rows: "pl.DataFrame") -> "pl.DataFrame":
-        """The rows with a newer `last_seen` where a tombstone has a later one than they."""
-        import polars as pl
-
-        if self._snapshot is None or not len(rows):
-            return rows
-        first, last = rows[s.ENTITY_ID][0], rows[s.ENTITY_ID][-1]
-        stones = self._reader.tombstones(self._snapshot, first, last)
-        if not len(stones):
-            return rows
-        keys = {
-            "": [s.SHARD, s.BUCKET, s.ORIGIN, s.ID, s.ROLE, s.FRAGMENT],
-            "fragment": [s.SHARD, s.BUCKET, s.ORIGIN, s.ENTITY_ID, s.PROP, s.FRAGMENT, s.ROLE],
-        }
-        for kind, key in keys.items():
-            of_kind = stones.filter((pl.col(s.FRAGMENT) != "") == bool(kind))
-            newest = of_kind.group_by(key).agg(pl.col(s.LAST_SEEN).max().alias("stone"))
-            rows = rows.join(newest, on=key, how="left", nulls_equal=True, maintain_order="left")
-            hidden = pl.col("stone").is_not_null() & (pl.col(s.LAST_SEEN) <= pl.col("stone"))
-            now = pl.lit(self._now).cast(pl.Datetime("us", "UTC"))
-            later = pl.max_horizontal(now, pl.col("stone") + _TICK)
-            rows = rows.with_columns(
-                pl.when(hidden).then(later).otherwise(s.LAST_SEEN).alias(s.LAST_SEEN)
-            ).drop("stone")
-        return rows.select(s.COLUMNS)

@@ -82,6 +82,14 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
+class Step:
+    """What a commit carries so that it is made once: a name, and a number that grows from 1 (Delta's transactions)."""
+
+    name: str
+    number: int
+
+
+@dataclass(frozen=True)
 class StagedFile:
     """A data file that is written, and not yet part of the table."""
 
@@ -161,14 +169,30 @@ class StatementTable:
             msg = f"cannot make the table {self.location.uri}, nothing was changed: {explain_text(str(exc))}"
             raise StorageError(msg) from exc
 
-    def append(self, files: Sequence[StagedFile], *, metadata: Mapping[str, str] | None = None) -> int:
+    def append(
+        self,
+        files: Sequence[StagedFile],
+        *,
+        metadata: Mapping[str, str] | None = None,
+        step: Step | None = None,
+    ) -> int:
         """
         Take files in, in one commit; returns its version.
 
         An append beside a merge fails on a stale snapshot, so each try is made on a fresh one. Conflict when none
-        got in.
+        got in, or when the table has this step already.
         """
-        return self._commit([file.action() for file in files], metadata or {}, tries=COMMIT_TRIES)
+        return self._commit([file.action() for file in files], metadata or {}, tries=COMMIT_TRIES, step=step)
+
+    def has_step(self, step: Step) -> bool:
+        """Whether a commit carried this step, or a later one of the same name."""
+        table = self._open()
+        return table is not None and _has_step(table, step)
+
+    def last_step(self, name: str) -> int:
+        """The number of the last step of this name, 0 when there was none."""
+        table = self._open()
+        return (table.transaction_version(name) or 0) if table is not None else 0
 
     def replace(
         self, read: Sequence[DataFile], files: Sequence[StagedFile], *, same_rows: bool = False
@@ -253,16 +277,18 @@ class StatementTable:
         *,
         tries: int,
         instead_of: frozenset[str] = frozenset(),
+        step: Step | None = None,
     ) -> int:
         """
         Commit; what only takes the place of other files needs a version that has them, and keeps its content version.
 
         After Conflict and StorageError nothing was committed.
         """
-        from deltalake import CommitProperties
+        from deltalake import CommitProperties, Transaction
         from deltalake.exceptions import CommitFailedError, DeltaError
 
         notes = dict(metadata)
+        steps = [Transaction(step.name, step.number)] if step is not None else None
         for attempt in range(tries):
             snapshot = self.snapshot()
             if snapshot is None or self._known is None:
@@ -275,7 +301,13 @@ class StatementTable:
             table = self._known[0]
             if instead_of:
                 notes[CONTENT_VERSION] = self._content_of(table, snapshot)
-            properties = CommitProperties(custom_metadata=notes, max_commit_retries=0)
+            # Delta itself would take a step twice
+            if step is not None and _has_step(table, step):
+                msg = (
+                    f"{self.location.uri} has step {step.number} of {step.name} already; nothing was changed"
+                )
+                raise Conflict(msg)
+            properties = CommitProperties(custom_metadata=notes, max_commit_retries=0, app_transactions=steps)
             try:
                 table.create_write_transaction(
                     actions, "append", table.schema(), s.PARTITION_BY, commit_properties=properties
@@ -363,6 +395,12 @@ class StatementTable:
 
     def _options(self) -> dict[str, str] | None:
         return None if self.location.path else for_delta(self.location.storage_options)
+
+
+def _has_step(table: "deltalake.DeltaTable", step: Step) -> bool:
+    seen = table.transaction_version(step.name)
+    # 0 is a number, too
+    return seen is not None and seen >= step.number
 
 
 def _removal(file: DataFile, *, new: bool) -> "RemoveAction":

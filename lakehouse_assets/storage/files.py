@@ -71,6 +71,12 @@ class Files(Protocol):
     def stamps(self, prefix: str, *, deep: bool) -> list[str]:
         """The files in a folder, each with a text that is another one as soon as it was written to."""
 
+    def path(self, key: str) -> str:
+        """The path of a key in the store."""
+
+    def copy(self, key: str, path: str) -> None:
+        """Put the same bytes at another path of the store, where there are none."""
+
     def move(self, key: str, to: str) -> None:
         """Give a file another key; what was there is replaced."""
 

@@ -216,6 +216,17 @@ class LocalFiles:
                 continue
         return sorted(found)
 
+    def copy(self, key: str, path: str) -> None:
+        """Give a file one more name; its bytes are copied where the file system has no hard links."""
+        with _named(path):
+            _make_folder(path.rpartition("/")[0])
+            try:
+                os.link(self.path(key), path)
+            except OSError as exc:
+                if exc.errno not in _NO_LINKS:
+                    raise
+                _copy_bytes(self.path(key), path)
+
     def move(self, key: str, to: str) -> None:
         """Give a file another key; what was there is replaced."""
         with _named(self.path(to)):
@@ -331,6 +342,13 @@ def _write_new(path: str, data: bytes) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _copy_bytes(source: str, path: str) -> None:
+    with open(source, "rb") as file, open(_create(path), "wb") as target:
+        shutil.copyfileobj(file, target, _BUFFER)
+        target.flush()
+        os.fsync(target.fileno())
 
 
 def _create_by_open(path: str, data: bytes) -> bool:

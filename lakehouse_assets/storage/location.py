@@ -191,6 +191,16 @@ class Location:
         with self._found(key):
             self._files.move(key, checked(to))
 
+    def copy(self, key: str, to: str, *, folder: "Location") -> None:
+        """
+        Put the same bytes at a key of another folder of this store, where there are none; NotFound without the file.
+
+        On local disk it is one more name of the file where the disk can do that, so both must stay as they are. An
+        object store copies it, without its bytes coming here.
+        """
+        with self._found(key):
+            self._files.copy(key, folder._files.path(checked(to)))
+
     @contextmanager
     def writer(self, key: str) -> Iterator[DigestWriter]:
         """

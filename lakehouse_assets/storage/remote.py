@@ -309,6 +309,11 @@ class RemoteFiles:
         with self._named(prefix):
             return list(files_in(self._fs, self._protocol, self.path(prefix)))
 
+    def copy(self, key: str, path: str) -> None:
+        """Put the same bytes at another path: a copy in the store, in parts where one would be too large."""
+        with self._named(key):
+            self._fs.cp_file(self.path(key), path)
+
     def move(self, key: str, to: str) -> None:
         """Give a file another key: a copy in the store, in parts where one would be too large, and a deletion."""
         with self._named(key):
