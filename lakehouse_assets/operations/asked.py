@@ -10,6 +10,7 @@ from lakehouse_assets.operations.compactions import CompactJob, CompactOperation
 from lakehouse_assets.operations.deletes import DeleteJob, DeleteOperation
 from lakehouse_assets.operations.diffs import DiffJob, DiffOperation
 from lakehouse_assets.operations.exports import OPERATIONS
+from lakehouse_assets.operations.flush import FlushJob, FlushOperation
 from lakehouse_assets.operations.imports import ImportJob, ImportOperation
 from lakehouse_assets.operations.mappings import MappingJob, MappingOperation
 from lakehouse_assets.operations.merges import MergeJob, MergeOperation
@@ -20,6 +21,7 @@ _OPERATIONS: dict[type[DatasetJob], type[DatasetJobOperation[Any]]] = {
     CompactJob: CompactOperation,
     DeleteJob: DeleteOperation,
     DiffJob: DiffOperation,
+    FlushJob: FlushOperation,
     ImportJob: ImportOperation,
     MappingJob: MappingOperation,
     MergeJob: MergeOperation,
