@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from lakehouse_assets.component import LakehouseComponent as LakehouseComponent
+    from lakehouse_assets.defs.build import build_definitions as build_definitions
     from lakehouse_assets.errors import AssertionFailed as AssertionFailed
     from lakehouse_assets.errors import LakehouseError as LakehouseError
     from lakehouse_assets.lake import Dataset as Dataset
@@ -74,6 +76,9 @@ _PLACES = {
     "LakehouseError": "lakehouse_assets.errors",
     "StateData": "lakehouse_assets.state",
     "StateStore": "lakehouse_assets.state",
+    # these load Dagster
+    "LakehouseComponent": "lakehouse_assets.component",
+    "build_definitions": "lakehouse_assets.defs.build",
     **dict.fromkeys(_OPERATIONS, "lakehouse_assets.operations"),
 }
 
@@ -85,3 +90,8 @@ def __getattr__(name: str) -> object:
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)
     return getattr(import_module(_PLACES[name]), name)
+
+
+def __dir__() -> list[str]:
+    # Dagster looks for components among what is listed
+    return sorted({*globals(), *__all__})

@@ -50,7 +50,7 @@ class Settings(BaseSettings):
     dagster_location: str | None = None
     """Its code location that has this lake; needed where several have one."""
     dagster_prefix: str = ""
-    """What the keys of this lake's assets begin with there, like `acme/leaks`."""
+    """What the keys of this lake's assets begin with in Dagster, like `acme/leaks`."""
     grace_period_days: int = Field(default=30, ge=0)
     """How long deleted statements stay on disk, in days."""
     memory_limit: str = Field(

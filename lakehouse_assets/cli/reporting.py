@@ -10,6 +10,7 @@ from lakehouse_assets.defs.home import find_home
 if TYPE_CHECKING:
     from dagster import DagsterInstance
 
+    from lakehouse_assets.defs.naming import Naming
     from lakehouse_assets.lake import Dataset, Lake
     from lakehouse_assets.operations import CompactJob, CrawlJob, ImportJob, MergeJob, VacuumJob
 
@@ -22,7 +23,7 @@ def report(dataset: "Dataset", *, job: "ImportJob | None" = None, crawl: "CrawlJ
     def tell(instance: "DagsterInstance") -> None:
         from lakehouse_assets.defs.report import report_dataset
 
-        report_dataset(instance, dataset, job=job, crawl=crawl)
+        report_dataset(instance, dataset, job=job, crawl=crawl, naming=_naming(dataset.lake))
 
     _tell(dataset.lake, tell)
 
@@ -35,7 +36,7 @@ def report_maintenance(dataset: "Dataset", job: "CompactJob | MergeJob | VacuumJ
     def tell(instance: "DagsterInstance") -> None:
         from lakehouse_assets.defs.report import report_maintenance
 
-        report_maintenance(instance, job)
+        report_maintenance(instance, job, naming=_naming(dataset.lake))
 
     _tell(dataset.lake, tell)
 
@@ -46,9 +47,16 @@ def report_catalog(lake: "Lake") -> None:
     def tell(instance: "DagsterInstance") -> None:
         from lakehouse_assets.defs.report import report_catalog
 
-        report_catalog(instance, lake)
+        report_catalog(instance, lake, naming=_naming(lake))
 
     _tell(lake, tell)
+
+
+def _naming(lake: "Lake") -> "Naming":
+    """How that instance calls what is the lake's."""
+    from lakehouse_assets.defs.naming import Naming
+
+    return Naming(tuple(filter(None, lake.settings.dagster_prefix.split("/"))))
 
 
 def _tell(lake: "Lake", tell: "Callable[[DagsterInstance], None]") -> None:

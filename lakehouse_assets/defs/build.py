@@ -32,7 +32,11 @@ _SECONDS_REMOTE = 120
 
 
 def build_definitions(
-    uri: str | None = None, *, key_prefix: Sequence[str] = (), s3: "S3Resource | None" = None
+    uri: str | None = None,
+    *,
+    key_prefix: Sequence[str] = (),
+    s3: "S3Resource | None" = None,
+    in_process: bool = True,
 ) -> dg.Definitions:
     """
     The assets, checks, jobs, sensors and schedules of a lake, by default that of the settings.
@@ -43,6 +47,7 @@ def build_definitions(
         uri: A folder, relative to where Dagster is started, or a URL like `s3://bucket/lake`.
         key_prefix: What the keys of all assets begin with.
         s3: Credentials of a lake on S3; by default boto3 finds them.
+        in_process: Run the steps of a run in one process; off where the project has an executor of its own.
 
     Example:
         >>> defs = build_definitions("data", key_prefix=["acme"])
@@ -71,7 +76,7 @@ def build_definitions(
             ],
             resources={naming.resource: lake, naming.name("states"): StateResource(lake=lake)},
             # a process of its own for each step would take seconds to start
-            executor=dg.in_process_executor,
+            executor=dg.in_process_executor if in_process else None,
         )
 
 
