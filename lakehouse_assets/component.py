@@ -50,7 +50,7 @@ class LakehouseComponent(dg.Component, dg.Model, dg.Resolvable):
 
     uri: str | None = Field(
         default=None,
-        description="A folder, relative to the project's own, or a URL like s3://bucket/lake. LAKEHOUSE_URI by default.",
+        description="A folder, relative to the project's, or a URL like s3://bucket/lake. LAKEHOUSE_URI by default.",
     )
     key_prefix: list[str] = Field(
         default=[],
