@@ -18,6 +18,7 @@ from lakehouse_assets.operations.delegating import delegate_catalog
 from lakehouse_assets.operations.findings import CheckResult
 from lakehouse_assets.operations.freshness import Freshness
 from lakehouse_assets.operations.repositories import Progress
+from lakehouse_assets.operations.signs import all_signs
 from lakehouse_assets.settings import Settings, get_settings
 from lakehouse_assets.state import StateStore
 from lakehouse_assets.storage.location import Location
@@ -107,6 +108,10 @@ class Lake:
             )
         self.export_catalog(force=force)
         return found
+
+    def signs(self) -> dict[str, str]:
+        """Of each dataset a text that changes when something of it may have changed; quick, as nothing is read."""
+        return all_signs(self.location, self.datasets(), self.settings)
 
     def export_catalog(self, *, force: bool = False) -> CatalogResult:
         """Write the lake's index.json from the indexes of its datasets, unless it is fresh."""

@@ -71,7 +71,7 @@ def build_definitions(
             schedules=[make_schedule(naming, make), *maintenance_schedules(naming, *maintenance)],
             sensors=[
                 watch_sensor(naming, seconds=interval),
-                checks_sensor(naming, check),
+                checks_sensor(naming, check, make),
                 keep_fresh(naming),
             ],
             resources={naming.resource: lake, naming.name("states"): StateResource(lake=lake)},

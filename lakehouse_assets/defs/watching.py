@@ -17,7 +17,6 @@ from lakehouse_assets.defs.truth import Told
 from lakehouse_assets.defs.working import datasets_at_work
 from lakehouse_assets.errors import LakehouseError
 from lakehouse_assets.lake import Dataset, Lake
-from lakehouse_assets.operations.signs import all_signs
 
 _CATALOG = ""
 """Where the catalogue stands among the datasets, which all have a name."""
@@ -47,7 +46,7 @@ def watch_sensor(naming: Naming, *, seconds: int) -> dg.SensorDefinition:
             # a disk that is not mounted is no lake without datasets
             return dg.SkipReason(f"no folder {lake.location.path}")
         seen = read_cursor(context.cursor)
-        now = all_signs(lake.location, lake.datasets())
+        now = lake.signs()
         known = set(context.instance.get_dynamic_partitions(naming.partition_set))
         changed = [name for name in now if name not in known or seen.get(name) != now[name]]
         gone = sorted(known - now.keys())

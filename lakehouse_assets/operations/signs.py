@@ -7,10 +7,12 @@ entry in the table's log, or a tag. None of these is read.
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from functools import partial
 
-from lakehouse_assets import layout
+from lakehouse_assets import __version__, layout
+from lakehouse_assets.exports.registry import EXPORTS
+from lakehouse_assets.settings import Settings
 from lakehouse_assets.storage.location import Location
 from lakehouse_assets.storage.parallel import in_parallel
 
@@ -42,23 +44,30 @@ _EXPORTS = layout.EXPORT_STATEMENTS.partition("/")[0]
 _WORKERS = 16
 
 
-def signs_of(dataset: Location) -> str:
-    """A short text that is another one as soon as something of a dataset may have changed; nothing is read."""
+def signs_of(dataset: Location, *, wanted: str = "") -> str:
+    """
+    A short text that is another one as soon as something of a dataset may have changed; nothing is read.
+
+    `wanted` is what else decides how things should be, like settings.
+    """
     folder = dataset.path
     found = _local_signs(dataset, str(folder)) if folder is not None else _remote_signs(dataset)
-    return hashlib.sha256("\n".join(found).encode(errors="surrogateescape")).hexdigest()[:_DIGITS]
+    text = "\n".join((wanted, *found))
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:_DIGITS]
 
 
-def all_signs(lake: Location, names: Iterable[str]) -> Mapping[str, str]:
-    """The signs of datasets, by name."""
-    if lake.path is not None:
-        return {name: signs_of(lake / name) for name in names}
+def all_signs(lake: Location, names: Iterable[str], settings: Settings) -> dict[str, str]:
+    """The signs of datasets, by name: other ones, too, when this program or its settings are others."""
+    forms = [f"{export.name} {export.version}" for export in EXPORTS.values()]
+    wanted = " ".join((__version__, *forms, settings.public_url_prefix or ""))
     known = list(names)
-    return dict(zip(known, in_parallel(partial(_signs, lake), known, workers=_WORKERS), strict=True))
+    signs = partial(_signs, lake, wanted)
+    found = map(signs, known) if lake.path is not None else in_parallel(signs, known, workers=_WORKERS)
+    return dict(zip(known, found, strict=True))
 
 
-def _signs(lake: Location, name: str) -> str:
-    return signs_of(lake / name)
+def _signs(lake: Location, wanted: str, name: str) -> str:
+    return signs_of(lake / name, wanted=wanted)
 
 
 def _local_signs(dataset: Location, folder: str) -> Iterator[str]:

@@ -91,7 +91,15 @@ def tick(lake: Lake, instance: dg.DagsterInstance) -> Tick:
         defs = build_definitions(lake.uri)
         resources = dict(defs.resources)
         # closed before the instance is: what it enters, Dagster takes back in that order only
-        with dg.build_sensor_context(instance=instance, cursor=cursor, resources=resources) as context:
+        with (
+            dg.build_sensor_context(
+                instance=instance,
+                cursor=cursor,
+                resources=resources,
+                repository_def=defs.get_repository_def(),
+            ) as context,
+            partition_loading_context(dynamic_partitions_store=instance),
+        ):
             found = defs.resolve_sensor_def(name).evaluate_tick(context)
         for request in found.dynamic_partitions_requests or []:
             if isinstance(request, dg.AddDynamicPartitionsRequest):
