@@ -15,6 +15,7 @@ from lakehouse_assets.exports.statements_parquet import write_parquet
 from lakehouse_assets.model.crawl import HandleExistingMode
 from lakehouse_assets.model.dataset import DatasetConfig
 from lakehouse_assets.model.job import new_run_id
+from lakehouse_assets.model.pipeline import CrawlSource
 from lakehouse_assets.operations import (
     CompactJob,
     CompactOperation,
@@ -37,6 +38,7 @@ from lakehouse_assets.operations import (
 from lakehouse_assets.operations.asked import run_job
 from lakehouse_assets.operations.base import DJ
 from lakehouse_assets.operations.checks import check_names, run_check
+from lakehouse_assets.operations.crawling.looks import Look, look_at
 from lakehouse_assets.operations.crawling.report import CrawlReport, read_report
 from lakehouse_assets.operations.explain import Explanation, explain
 from lakehouse_assets.operations.exports import OPERATIONS
@@ -279,6 +281,7 @@ class Dataset(DatasetParts):
         self,
         uri: str | Path | None = None,
         *,
+        only: Collection[str] = (),
         prefix: str | None = None,
         exclude_prefix: str | None = None,
         glob: str | None = None,
@@ -292,12 +295,15 @@ class Dataset(DatasetParts):
         """
         Archive the files at a path or URL, and make entities of them; without one, at the sources of pipeline.yml.
 
+        `only` names some of these by their addresses, without passwords.
+
         What is given goes before what pipeline.yml says. What cannot be read is counted in `errors` and named in the
         report. With `verify` the archive is only compared with the source; `retry_failed` takes nothing but what failed
         in the run of that id.
         """
         asked = {
             "uri": str(uri) if uri is not None else None,
+            "only": sorted(only) or None,
             "prefix": prefix,
             "exclude_prefix": exclude_prefix,
             "glob": glob,
@@ -309,6 +315,10 @@ class Dataset(DatasetParts):
         given = {name: value for name, value in asked.items() if value is not None}
         job = CrawlJob.make(dataset=self.name, verify=verify, **given)
         return CrawlOperation(job, repositories=self.repositories, progress=progress).run()
+
+    def look_at(self, source: CrawlSource) -> Look:
+        """What a source of pipeline.yml looks like, without reading a file; StorageError when it cannot be told."""
+        return look_at(source, self.location, self.lake.settings)
 
     def crawl_report(self, run_id: str) -> CrawlReport:
         """What a crawl saw of which sources, and what failed, by the id of its run; NotFound without it."""

@@ -1,7 +1,7 @@
 """What a dataset consists of: documents, statements, entities, files, mappings, and how they are wired."""
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from typing import TYPE_CHECKING
 
 from lakehouse_assets import layout
@@ -78,7 +78,7 @@ class DatasetParts:
     def pipeline(self) -> PipelineConfig:
         """What pipeline.yml says now; the defaults without one."""
         data = self.location.read_or_none(layout.PIPELINE)
-        return PipelineConfig.load(data or b"", self.location.url(layout.PIPELINE))
+        return _pipeline(data, self.location.url(layout.PIPELINE)) if data else PipelineConfig()
 
     @cached_property
     def states(self) -> StateStore:
@@ -167,6 +167,12 @@ class DatasetParts:
 
     def __repr__(self) -> str:
         return f"<Dataset({self.uri})>"
+
+
+@lru_cache(maxsize=4096)
+def _pipeline(data: bytes, place: str) -> PipelineConfig:
+    # sensors ask for those of all datasets several times a minute, and YAML takes its time
+    return PipelineConfig.load(data, place)
 
 
 def _reader(lake: "Lake", name: str) -> Reader:

@@ -16,6 +16,7 @@ from lakehouse_assets.defs.naming import Naming
 from lakehouse_assets.defs.resources import LakeResource
 from lakehouse_assets.defs.schedules import maintenance_schedules, make_schedule
 from lakehouse_assets.defs.sensors import checks_sensor
+from lakehouse_assets.defs.sources import sources_sensor
 from lakehouse_assets.defs.states import StateResource
 from lakehouse_assets.defs.watching import watch_sensor
 from lakehouse_assets.settings import get_settings
@@ -72,6 +73,7 @@ def build_definitions(
             sensors=[
                 watch_sensor(naming, seconds=interval),
                 checks_sensor(naming, check, make),
+                sources_sensor(naming, make),
                 keep_fresh(naming),
             ],
             resources={naming.resource: lake, naming.name("states"): StateResource(lake=lake)},

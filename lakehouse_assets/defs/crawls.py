@@ -27,6 +27,9 @@ class CrawlConfig(dg.Config):
     pipeline: bool = Field(
         default=False, description="Crawl the sources that the dataset's pipeline.yml lists, as it says."
     )
+    only: list[str] = Field(
+        default=[], description="Of pipeline.yml's sources only those at these addresses; all by default."
+    )
     prefix: str | None = Field(default=None, description="Only paths that begin with this.")
     exclude_prefix: str | None = Field(default=None, description="No paths that begin with this.")
     glob: str | None = Field(default=None, description="Only paths like this: *.pdf. A star crosses slashes.")
@@ -59,7 +62,7 @@ def run_crawls(dataset: Dataset, config: CrawlConfig, log: dg.DagsterLogManager)
         for uri in config.sources
     ]
     if config.pipeline:
-        jobs.append(dataset.crawl(progress=progress))
+        jobs.append(dataset.crawl(only=config.only, progress=progress))
     if config.retry_failed is not None:
         jobs.append(dataset.crawl(retry_failed=config.retry_failed, progress=progress))
     for job in jobs:

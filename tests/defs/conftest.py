@@ -98,7 +98,7 @@ def tick(lake: Lake, instance: dg.DagsterInstance) -> Tick:
                 resources=resources,
                 repository_def=defs.get_repository_def(),
             ) as context,
-            partition_loading_context(dynamic_partitions_store=instance),
+            dg.partition_loading_context(dynamic_partitions_store=instance),
         ):
             found = defs.resolve_sensor_def(name).evaluate_tick(context)
         for request in found.dynamic_partitions_requests or []:

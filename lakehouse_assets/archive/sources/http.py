@@ -96,10 +96,31 @@ class HttpSource:
         """All files, folder by folder; NotFound or StorageError when the first page cannot be had."""
         page = self._page(self._url)
         if page is None:
-            yield file_at(unquote(self._url.rpartition("/")[2], errors="surrogateescape"), place=self._url)
+            yield self._single()
             return
+        for found in self._pages(page):
+            if isinstance(found, Listing):
+                yield from _files(found, page.url)
+            else:
+                yield found
+
+    def states(self) -> Iterator[str]:
+        """What tells whether anything may be new without asking for each file: the pages, or the state of the one."""
+        page = self._page(self._url)
+        if page is None:
+            single = self._single()
+            yield str(self.look(single).state if isinstance(single, SourceFile) else single)
+            return
+        for found in self._pages(page):
+            yield f"{found.url} {found.digest}" if isinstance(found, Listing) else str(found)
+
+    def _single(self) -> SourceFile | Unreadable:
+        return file_at(unquote(self._url.rpartition("/")[2], errors="surrogateescape"), place=self._url)
+
+    def _pages(self, page: Listing) -> Iterator[Listing | Unreadable]:
+        """The page of a folder, and those of all folders below it."""
         base = page.url
-        yield from _files(page, base)
+        yield page
         seen = {base}
         waiting: list[tuple[str, tuple[int, ...]]] = [(folder, (page.names,)) for folder in page.folders]
         while waiting:
@@ -109,17 +130,17 @@ class HttpSource:
             seen.add(url)
             path = _below(url, base)
             try:
-                page = self._page(url)
+                found = self._page(url)
             except LakehouseError as exc:
                 yield Unreadable(shown(path), str(exc), is_folder=True)
                 continue
-            if page is None or not page.url.startswith(base):
+            if found is None or not found.url.startswith(base):
                 yield Unreadable(shown(path), "it is no page that lists a folder", is_folder=True)
-            elif len(above) > _DEEPEST or above.count(page.names) >= _RING:
+            elif len(above) > _DEEPEST or above.count(found.names) >= _RING:
                 yield Unreadable(shown(path), "the folders seem to lead in a ring", is_folder=True)
             else:
-                yield from _files(page, base)
-                waiting += [(folder, (*above, page.names)) for folder in page.folders]
+                yield found
+                waiting += [(folder, (*above, found.names)) for folder in found.folders]
 
     def _page(self, url: str) -> Listing | None:
         """The links of a folder's page, None when it is no such page but a file."""

@@ -1,5 +1,6 @@
 """The links of a web page, as far as they are a folder's listing."""
 
+import hashlib
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from urllib.parse import urldefrag, urljoin, urlsplit, urlunsplit
@@ -10,10 +11,11 @@ class Listing:
     """
     What a folder's page at `url` leads to below itself: whole addresses, each once.
 
-    `queries` are links that ask a program for something, which is no file of a folder.
+    `queries` are links that ask a program for something, which is no file of a folder. `digest` is that of the page.
     """
 
     url: str
+    digest: str = ""
     files: list[str] = field(default_factory=list)
     folders: list[str] = field(default_factory=list)
     queries: list[str] = field(default_factory=list)
@@ -35,7 +37,7 @@ def read_listing(url: str, page: bytes, encoding: str | None) -> Listing:
     parser = _Links()
     parser.feed(page.decode(encoding or "utf-8", errors="replace"))
     parser.close()
-    found = Listing(url)
+    found = Listing(url, hashlib.sha256(page).hexdigest())
     seen = set()
     for link in parser.links:
         target = _target(url, link)

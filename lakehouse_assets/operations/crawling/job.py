@@ -9,13 +9,15 @@ from lakehouse_assets.model.job import DatasetJob
 
 class CrawlJob(DatasetJob):
     """
-    A crawl of the source at `uri`, or of those of pipeline.yml without one; `done` counts files that were archived.
+    A crawl of the source at `uri`, or of those of pipeline.yml without one, of `only` some of these if it names any by
+    their addresses; `done` counts files that were archived.
 
     `verify` only compares, `retry_failed` names an earlier run of which nothing but the failures is tried again. Each
     file `seen` is `stored`, `known`, `skipped` by a filter, or one of the `errors`; `report` is where these are named.
     """
 
     uri: str | None = None
+    only: list[str] = []
     prefix: str | None = None
     exclude_prefix: str | None = None
     glob: str | None = None

@@ -1,5 +1,6 @@
 """What a job means to crawl: which sources, how, and which of their files."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +16,8 @@ from lakehouse_assets.model.pipeline import CrawlSource, PipelineConfig
 from lakehouse_assets.operations.crawling.job import CrawlJob
 from lakehouse_assets.operations.crawling.report import read_report
 from lakehouse_assets.operations.repositories import Repositories
+from lakehouse_assets.settings import Settings
+from lakehouse_assets.storage.location import Location
 
 _ASKED = {"prefix", "exclude_prefix", "glob", "exclude_glob", "existing", "make_entities"}
 
@@ -38,20 +41,30 @@ class Plan(NamedTuple):
 
     def source(self, parts: Repositories) -> FileSource:
         """The source itself; the lake is no part of it."""
-        return source_at(
-            self.config.uri,
-            settings=parts.settings,
-            options=parts.location.storage_options,
-            avoid=_lake_folders(parts.location.path),
-        )
+        return open_source(self.config.uri, parts.location, parts.settings)
 
 
-def _lake_folders(dataset: Path | None) -> list[Path]:
-    """The folders of a local lake: what lies in them was archived, or made."""
+def open_source(uri: str, dataset: Location, settings: Settings) -> FileSource:
+    """The source at an address, for a dataset: with the credentials of its lake, which is no part of the source."""
+    return source_at(
+        uri, settings=settings, options=dataset.storage_options, avoid=_lake_folders(uri, dataset.path)
+    )
+
+
+def _lake_folders(uri: str, dataset: Path | None) -> list[Path]:
+    """The folders of a local lake that an address may lead into: what lies in them was archived, or made."""
     if dataset is None:
         return []
     lake = dataset.parent
-    return [lake, lake / layout.LAKE_PRIVATE, *(config.parent for config in lake.glob(f"*/{layout.CONFIG}"))]
+    place = uri.partition("://")[2] if "://" in uri else uri
+    root, real = os.path.realpath(os.path.expanduser(place)), os.path.realpath(lake)
+    if root == real:
+        folders = [config.parent for config in lake.glob(f"*/{layout.CONFIG}")]
+        return [lake, lake / layout.LAKE_PRIVATE, *folders]
+    # to name all datasets would take long in a large lake, and only one can be above the source
+    return (
+        [lake, lake / os.path.relpath(root, real).split(os.sep)[0]] if root.startswith(f"{real}/") else [lake]
+    )
 
 
 def plans_of(job: CrawlJob, parts: Repositories) -> list[Plan]:
@@ -61,8 +74,14 @@ def plans_of(job: CrawlJob, parts: Repositories) -> list[Plan]:
     if job.uri is not None:
         return [Plan(_config(job, job.uri))]
     sources = _pipeline(parts).crawl
+    place = parts.location.url(layout.PIPELINE)
+    if job.only:
+        missing = set(job.only) - {masked(source.uri) for source in sources}
+        if missing:
+            msg = f"{', '.join(sorted(missing))} stands no longer under `crawl:` in {place}"
+            raise InvalidData(msg)
+        sources = [source for source in sources if masked(source.uri) in job.only]
     if not sources:
-        place = parts.location.url(layout.PIPELINE)
         msg = f"{job.dataset} has no sources to crawl: name one, or list some under `crawl:` in {place}"
         raise InvalidData(msg)
     return [Plan(_changed(source, _given(job))) for source in sources]
