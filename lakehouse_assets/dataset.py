@@ -15,7 +15,6 @@ from lakehouse_assets.exports.statements_parquet import write_parquet
 from lakehouse_assets.model.crawl import HandleExistingMode
 from lakehouse_assets.model.dataset import DatasetConfig
 from lakehouse_assets.model.job import new_run_id
-from lakehouse_assets.model.pipeline import CrawlSource
 from lakehouse_assets.operations import (
     CompactJob,
     CompactOperation,
@@ -38,7 +37,6 @@ from lakehouse_assets.operations import (
 from lakehouse_assets.operations.asked import run_job
 from lakehouse_assets.operations.base import DJ
 from lakehouse_assets.operations.checks import check_names, run_check
-from lakehouse_assets.operations.crawling.looks import Look, look_at
 from lakehouse_assets.operations.crawling.report import CrawlReport, read_report
 from lakehouse_assets.operations.explain import Explanation, explain
 from lakehouse_assets.operations.exports import OPERATIONS
@@ -315,10 +313,6 @@ class Dataset(DatasetParts):
         given = {name: value for name, value in asked.items() if value is not None}
         job = CrawlJob.make(dataset=self.name, verify=verify, **given)
         return CrawlOperation(job, repositories=self.repositories, progress=progress).run()
-
-    def look_at(self, source: CrawlSource) -> Look:
-        """What a source of pipeline.yml looks like, without reading a file; StorageError when it cannot be told."""
-        return look_at(source, self.location, self.lake.settings)
 
     def crawl_report(self, run_id: str) -> CrawlReport:
         """What a crawl saw of which sources, and what failed, by the id of its run; NotFound without it."""

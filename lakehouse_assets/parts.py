@@ -14,6 +14,7 @@ from lakehouse_assets.operations import (
     ImportJob,
     ImportOperation,
 )
+from lakehouse_assets.operations.crawling.listed import ListedSources
 from lakehouse_assets.operations.differences import Differences
 from lakehouse_assets.operations.documents import Documents
 from lakehouse_assets.operations.entities import Entities
@@ -79,6 +80,11 @@ class DatasetParts:
         """What pipeline.yml says now; the defaults without one."""
         data = self.location.read_or_none(layout.PIPELINE)
         return _pipeline(data, self.location.url(layout.PIPELINE)) if data else PipelineConfig()
+
+    @property
+    def sources(self) -> ListedSources:
+        """The sources that pipeline.yml lists now: `look_at`, `left`, `states`."""
+        return ListedSources(self.location, self.lake.settings, self.pipeline.crawl)
 
     @cached_property
     def states(self) -> StateStore:

@@ -13,6 +13,7 @@ from lakehouse_assets.defs.preview import Cell, cell, table
 from lakehouse_assets.defs.resources import makes, open_lake
 from lakehouse_assets.defs.telling import tell_statements
 from lakehouse_assets.lake import Dataset
+from lakehouse_assets.operations.crawling.states import CrawlState
 
 _MOST_NAMED = 20
 
@@ -53,6 +54,7 @@ def of_archive(dataset: Dataset, summary: Summary) -> dict[str, dg.MetadataValue
         "quarantined": dg.MetadataValue.int(summary.quarantined),
         **({"by_type": dg.MetadataValue.md(f"```\n{bars(list(counts.items()))}\n```")} if counts else {}),
         **table("newest", _newest(summary)),
+        **table("states", [_state(state) for state in dataset.sources.states()]),
         **table("missing_files", _missing(dataset, summary)),
     }
 
@@ -79,6 +81,18 @@ def _newest(summary: Summary) -> list[dict[str, Cell]]:
         }
         for file in summary.newest
     ]
+
+
+def _state(state: CrawlState) -> dict[str, Cell]:
+    """From which state of a source's crawls the archive came."""
+    status = "unreadable" if state.problem is not None else "left half done" if state.left else state.status
+    return {
+        "source": cell(state.source or state.job),
+        "state": status,
+        "generation": state.generation,
+        "hash": state.hash,
+        "updated": state.updated_at,
+    }
 
 
 def _missing(dataset: Dataset, summary: Summary) -> list[dict[str, Cell]]:

@@ -14,6 +14,7 @@ from lakehouse_assets.defs.jobs import catalog_job, check_job, make_job
 from lakehouse_assets.defs.maintenance import compact_job, merge_job, vacuum_job
 from lakehouse_assets.defs.naming import Naming
 from lakehouse_assets.defs.resources import LakeResource
+from lakehouse_assets.defs.resuming import resume_sensor
 from lakehouse_assets.defs.schedules import maintenance_schedules, make_schedule
 from lakehouse_assets.defs.sensors import checks_sensor
 from lakehouse_assets.defs.sources import sources_sensor
@@ -74,6 +75,7 @@ def build_definitions(
                 watch_sensor(naming, seconds=interval),
                 checks_sensor(naming, check, make),
                 sources_sensor(naming, make),
+                resume_sensor(naming, make, seconds=2 * interval),
                 keep_fresh(naming),
             ],
             resources={naming.resource: lake, naming.name("states"): StateResource(lake=lake)},

@@ -10,6 +10,7 @@ from lakehouse_assets.defs.failures import explained
 from lakehouse_assets.defs.metadata import describe, of_check
 from lakehouse_assets.defs.naming import Naming
 from lakehouse_assets.defs.resources import open_lake
+from lakehouse_assets.defs.states import UNFINISHED
 from lakehouse_assets.lake import Dataset
 from lakehouse_assets.operations.findings import CheckResult
 
@@ -39,6 +40,12 @@ CHECKS = (
         "Are the bytes on disk those that were written? Reads and hashes whole files; of a large archive a part, "
         "another one each time.",
         (artifacts.ARCHIVE, artifacts.MAPPINGS, *_FILES),
+    ),
+    Check(
+        UNFINISHED,
+        "Was each source crawled to its end, or is it being crawled now? What was left half done is gone on with by "
+        "the next crawl.",
+        (artifacts.ARCHIVE,),
     ),
     Check("reconciles", "Do the store, the file and the index count the same?", _FILES),
     Check(

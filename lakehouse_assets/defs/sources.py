@@ -119,7 +119,7 @@ def _watched(context: dg.SensorEvaluationContext, naming: Naming, lake: Lake) ->
             continue
         try:
             dataset = lake.dataset(name)
-            sources = dataset.pipeline.crawl
+            sources = list(dataset.sources)
         except LakehouseError as exc:
             context.log.warning(f"{name} is left out: {exc}")
             continue
@@ -157,7 +157,7 @@ def _looks(due: Sequence[_Watched], log: logging.Logger) -> Iterator[tuple[_Watc
 
 
 def _look(each: _Watched) -> Look:
-    return each.dataset.look_at(each.source)
+    return each.dataset.sources.look_at(each.source)
 
 
 def _told(

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from lakehouse_assets.archive.summary import list_archive, recorded
 from lakehouse_assets.archive.verify import inspect
+from lakehouse_assets.operations.crawling.states import crawl_states
 from lakehouse_assets.operations.findings import Finding, Row
 from lakehouse_assets.operations.repositories import Repositories
 
@@ -14,6 +15,7 @@ MOST_BYTES = 20_000_000_000
 """So much of an archive is read by its check, another part each time: some minutes on a disk."""
 
 _MOST_NAMED = 20
+_DIGITS = 12
 
 
 def _is_latest(parts: Repositories) -> Finding:
@@ -50,15 +52,37 @@ def _is_intact(parts: Repositories) -> Finding:
     return Finding(not bad, metadata, table)
 
 
+def _is_finished(parts: Repositories) -> Finding:
+    """Whether every source was crawled to its end, or is being crawled now."""
+    states = crawl_states(parts.location)
+    bad = [state for state in states if state.left or state.problem is not None]
+    table: list[Row] = [
+        {
+            "source": state.source or state.job,
+            "state": state.problem or ("left half done" if state.left else state.status),
+            "generation": state.generation,
+            "hash": state.hash[:_DIGITS],
+            "updated": state.updated_at or "never",
+        }
+        for state in states
+    ]
+    return Finding(not bad, {"sources": len(states), "unfinished": len(bad)}, table)
+
+
 def _path(parts: Repositories, checksum: str) -> str:
     return ", ".join(file.key for file in parts.archive.get_all_files(checksum)) or "no path"
 
 
-CHECKS: Mapping[str, Callable[[Repositories], Finding]] = {"is_latest": _is_latest, "intact": _is_intact}
+CHECKS: Mapping[str, Callable[[Repositories], Finding]] = {
+    "is_latest": _is_latest,
+    "intact": _is_intact,
+    "unfinished_state": _is_finished,
+}
 """The checks of the archive, by name."""
 
 MENDS = {
     "is_latest": "`lakehouse archive verify -d {dataset}`, if nobody should have changed it",
     "intact": "`lakehouse archive verify -d {dataset}`, then crawl the files again",
+    "unfinished_state": "`lakehouse crawl -d {dataset}` with the source; it goes on from there",
 }
 """What helps when one fails."""

@@ -247,7 +247,7 @@ _EXPORT_CHECKS: dict[str, Callable[[Repositories, str], Finding]] = {
     "intact": _is_intact,
     "reconciles": _reconciles,
 }
-_WARNINGS = {"is_latest", "references"}
+_WARNINGS = {"is_latest", "references", "unfinished_state"}
 _MENDS = {
     "is_latest": "`lakehouse make -d {dataset}`",
     "intact": "`lakehouse export -d {dataset} {name} --force`",

@@ -147,5 +147,5 @@ def test_one_run_checks_all_datasets_and_each_result_is_kept_under_its_own(
     latest = {(each.partition, each.passed) for each in found if each.check_name == "is_latest"}
     assert {("acme", True), ("bodies", False)} < latest
     assert {each.partition for each in found if each.asset_key == dg.AssetKey("catalog_index")} == {None}
-    names = {"is_latest", "intact", "reconciles", "canonical", "assertions", "references"}
+    names = {"is_latest", "intact", "unfinished_state", "reconciles", "canonical", "assertions", "references"}
     assert {each.check_name for each in found} == names

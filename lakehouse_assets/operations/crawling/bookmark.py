@@ -23,6 +23,15 @@ _SHARE = 0.05
 _ABANDONED = timedelta(days=1)
 
 
+PREFIX = "crawl-"
+"""How the names of all these states begin."""
+
+
+def bookmark_name(uri: str) -> str:
+    """The name of the state of a source's crawls, by its address."""
+    return f"{PREFIX}{hashlib.sha256(uri.encode()).hexdigest()[:16]}"
+
+
 class Bookmark:
     """
     The state of the crawls of one source: counts, and where its catalogue lies.
@@ -36,7 +45,7 @@ class Bookmark:
         self._location = location
         self._uri = uri
         self._run_id = run_id
-        self._job = f"crawl-{hashlib.sha256(uri.encode()).hexdigest()[:16]}"
+        self._job = bookmark_name(uri)
         self._store = states
         self._state: StateData | None = None
         self._saved_at = time.monotonic()

@@ -1,0 +1,67 @@
+"""What has crawls continued that were left half done."""
+
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from lakehouse_assets.archive.sources.http import masked
+from lakehouse_assets.defs.artifacts import ARCHIVE
+from lakehouse_assets.defs.naming import Naming
+from lakehouse_assets.defs.resources import open_lake
+from lakehouse_assets.defs.working import RUNNING, WAITING, datasets_at_work
+from lakehouse_assets.errors import LakehouseError
+from lakehouse_assets.model.pipeline import CrawlSource
+from lakehouse_assets.operations.crawling.states import CrawlState
+
+if TYPE_CHECKING:
+    from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+_DIGITS = 16
+
+
+def resume_sensor(
+    naming: Naming, job: "UnresolvedAssetJobDefinition", *, seconds: int
+) -> dg.SensorDefinition:
+    """Asks for a run that goes on with each crawl of a source of pipeline.yml that was left half done."""
+
+    @dg.sensor(
+        name=naming.name("resume_crawls"),
+        job=job,
+        minimum_interval_seconds=seconds,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        required_resource_keys={naming.resource},
+        description="Looks for bookmarks of crawls that nobody works on any more and that did not come to their end. "
+        "Those of sources under `crawl:` in pipeline.yml are gone on with by a run, once for each state that they were "
+        "left in. A crawl by hand of another source is only shown, by the check `unfinished_state` of the archive.",
+    )
+    def resume_crawls(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        lake = open_lake(context, naming)
+        known = set(context.instance.get_dynamic_partitions(naming.partition_set))
+        left: dict[str, list[tuple[CrawlSource, CrawlState]]] = {}
+        for name in lake.datasets():
+            try:
+                if name in known and (found := lake.dataset(name).sources.left()):
+                    left[name] = found
+            except LakehouseError as exc:
+                context.log.warning(f"{name} is left out: {exc}")
+        at_work = datasets_at_work(context.instance, (*RUNNING, *WAITING)) if left else set()
+        requests = [_request(naming, name, found) for name, found in left.items() if name not in at_work]
+        if not requests:
+            reason = "no crawl was left half done"
+            if left:
+                reason = f"runs are at work on {', '.join(sorted(left))}"
+            return dg.SensorResult(skip_reason=reason)
+        return dg.SensorResult(run_requests=requests)
+
+    return resume_crawls
+
+
+def _request(naming: Naming, dataset: str, left: list[tuple[CrawlSource, CrawlState]]) -> dg.RunRequest:
+    config = {"pipeline": True, "only": [masked(source.uri) for source, _ in left]}
+    # where a crawl comes to no end and gets no further, asking again would not help
+    states = ",".join(f"{state.job}-{state.generation}-{state.hash[:_DIGITS]}" for _, state in left)
+    return dg.RunRequest(
+        partition_key=dataset,
+        run_key=f"{dataset}:{states}",
+        run_config={"ops": {naming.op(ARCHIVE): {"config": config}}},
+    )
