@@ -19,6 +19,7 @@ from lakehouse_assets.defs.schedules import maintenance_schedules, make_schedule
 from lakehouse_assets.defs.sensors import checks_sensor
 from lakehouse_assets.defs.sources import sources_sensor
 from lakehouse_assets.defs.states import StateResource
+from lakehouse_assets.defs.timetables import timetable_sensor
 from lakehouse_assets.defs.watching import watch_sensor
 from lakehouse_assets.settings import get_settings
 from lakehouse_assets.storage.location import Location
@@ -76,6 +77,7 @@ def build_definitions(
                 checks_sensor(naming, check, make),
                 sources_sensor(naming, make),
                 resume_sensor(naming, make, seconds=2 * interval),
+                timetable_sensor(naming, make, *maintenance),
                 keep_fresh(naming),
             ],
             resources={naming.resource: lake, naming.name("states"): StateResource(lake=lake)},

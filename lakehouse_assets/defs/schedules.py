@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -12,7 +13,6 @@ from lakehouse_assets.defs.resources import open_lake
 from lakehouse_assets.errors import LakehouseError
 from lakehouse_assets.lake import Dataset, Lake
 from lakehouse_assets.model.job import DatasetJob
-from lakehouse_assets.model.pipeline import OFF
 from lakehouse_assets.operations import (
     CompactJob,
     CompactOperation,
@@ -54,10 +54,10 @@ def make_schedule(naming: Naming, job: "UnresolvedAssetJobDefinition") -> dg.Sch
         default_status=dg.DefaultScheduleStatus.RUNNING,
         required_resource_keys={naming.resource},
         description="Makes the datasets in which something is stale. `schedules: {make: off}` in a dataset's "
-        "pipeline.yml leaves it out.",
+        "pipeline.yml leaves it out, and so does a time of its own.",
     )
     def daily_make(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        yield from _requests(context, naming, "make", _is_stale)
+        yield from _requests(context, naming, "make")
 
     return daily_make
 
@@ -75,23 +75,21 @@ def _weekly(naming: Naming, job: dg.JobDefinition, what: str, cron: str) -> dg.S
         default_status=dg.DefaultScheduleStatus.RUNNING,
         required_resource_keys={naming.resource},
         description=f"Runs `{what}` for the datasets that need it. `schedules: {{{what}: off}}` in a dataset's "
-        "pipeline.yml leaves it out.",
+        "pipeline.yml leaves it out, and so does a time of its own.",
     )
     def weekly(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        yield from _requests(context, naming, what, lambda dataset: _needs(dataset, what))
+        yield from _requests(context, naming, what)
 
     return weekly
 
 
 def _requests(
-    context: dg.ScheduleEvaluationContext, naming: Naming, what: str, is_due: Callable[[Dataset], bool]
+    context: dg.ScheduleEvaluationContext, naming: Naming, what: str
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """A run for each dataset that is due, or why there is none."""
     lake = open_lake(context, naming)
     known = set(context.instance.get_dynamic_partitions(naming.partition_set))
-    due = [
-        name for name in lake.datasets() if name in known and _is_due(lake, name, what, is_due, context.log)
-    ]
+    due = [name for name in lake.datasets() if name in known and _is_due(lake, name, what, context.log)]
     if not due:
         yield dg.SkipReason(_NOTHING[what])
     at = context.scheduled_execution_time.isoformat()
@@ -99,11 +97,11 @@ def _requests(
         yield dg.RunRequest(run_key=f"{name}:{at}", partition_key=name)
 
 
-def _is_due(lake: Lake, name: str, what: str, is_due: Callable[[Dataset], bool], log: logging.Logger) -> bool:
-    """Whether something is to be done for a dataset; one that cannot be read holds up no other."""
+def _is_due(lake: Lake, name: str, what: str, log: logging.Logger) -> bool:
+    """Whether something is to be done for a dataset, at no time of its own; unreadable, it holds up no other."""
     try:
         dataset = lake.dataset(name)
-        return getattr(dataset.pipeline.schedules, what) != OFF and is_due(dataset)
+        return getattr(dataset.pipeline.schedules, what) is None and NEEDS[what](dataset)
     except LakehouseError as exc:
         log.warning(f"{name} is left out: {exc}")
         return False
@@ -113,6 +111,13 @@ def _is_stale(dataset: Dataset) -> bool:
     return not all(dataset.freshness(artifact.name).fresh for artifact in FILES)
 
 
-def _needs(dataset: Dataset, what: str) -> bool:
+def _needs(what: str, dataset: Dataset) -> bool:
     job, operation = _OPERATIONS[what]
     return not operation.from_job(job.make(dataset=dataset.name), dataset).is_fresh()
+
+
+NEEDS: dict[str, Callable[[Dataset], bool]] = {
+    "make": _is_stale,
+    **{what: partial(_needs, what) for what in _OPERATIONS},
+}
+"""What is done by the clock, with what tells whether a dataset needs it."""

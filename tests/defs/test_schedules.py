@@ -55,6 +55,11 @@ def test_a_dataset_that_says_off_is_left_out(acme: Dataset, lake: Lake) -> None:
     assert requested(lake, ["acme"]) == []
 
 
+def test_a_dataset_with_a_time_of_its_own_is_left_out(acme: Dataset, lake: Lake) -> None:
+    acme.location.write("pipeline.yml", b"schedules: {make: '30 6 * * *'}\n")
+    assert requested(lake, ["acme"]) == []
+
+
 def test_a_dataset_that_cannot_be_read_holds_up_no_other(acme: Dataset, lake: Lake) -> None:
     lake.create_dataset("broken").location.write("pipeline.yml", b"schedules: 7\n")
     assert [name for name, _ in requested(lake, ["acme", "broken"])] == ["acme"]
