@@ -69,7 +69,7 @@ class Catalogue:
 
         made = cls()
         try:
-            table = pq.read_table(source, columns=_schema().names).cast(_schema())
+            table = pq.ParquetFile(source).read(columns=_schema().names).cast(_schema())
         except (pa.ArrowInvalid, pa.ArrowKeyError, ValueError) as exc:
             msg = f"{name} cannot be read: {exc}; without it, all files are read once more"
             raise InvalidData(msg) from exc
