@@ -233,12 +233,14 @@ class Dataset(DatasetParts):
         *,
         force: bool = False,
         assertions: bool = True,
+        flush_first: bool = True,
         update_index: bool = True,
         progress: Progress | None = None,
         **fields: object,
     ) -> ExportJob:
         """
-        Write one export unless it is fresh: statements, entities, documents, statistics or index.
+        Write one export unless it is fresh: statements, entities, documents, statistics or index. What waits in the
+        journal is flushed first, unless `flush_first` is off because the caller did so.
 
         An index that lists it is written again, and the lake's catalogue, unless `update_index` is off because the
         caller does so later. AssertionFailed when the statements are not what pipeline.yml asserts, and nothing is
@@ -251,7 +253,7 @@ class Dataset(DatasetParts):
         job, operation = OPERATIONS[name]
         asked = job.make(dataset=self.name, assertions=assertions, **fields)
         step = operation(asked, repositories=self.repositories, progress=progress)
-        done: ExportJob = step.run(force=force, update_index=update_index)
+        done: ExportJob = step.run(force=force, update_index=update_index, flush=flush_first)
         if update_index and (not done.skipped or done.done):
             self.lake.export_catalog()
         return done

@@ -67,6 +67,10 @@ class Settings(BaseSettings):
     """How long to wait for another writer, in seconds."""
     lease_seconds: float = Field(default=120, gt=0)
     """How long a lease lives without being renewed, in seconds."""
+    journal_rows: int = Field(default=100_000, ge=1)
+    """When so many statements wait in a journal, Dagster flushes it."""
+    journal_seconds: float = Field(default=60, ge=0)
+    """When something has waited in a journal for so long, Dagster flushes it, in seconds."""
     crawl_stall_seconds: float = Field(default=60, gt=0)
     """How long a crawl waits for the next byte of a server, in seconds; a file as a whole may take any time."""
     unpack_ratio: int = Field(default=200, ge=1)

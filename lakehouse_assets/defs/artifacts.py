@@ -10,6 +10,7 @@ from lakehouse_assets.defs import columns
 CONFIG = "dataset_config"
 ARCHIVE = "archive"
 MAPPINGS = "mappings"
+JOURNAL = "journal"
 STATEMENTS = "statements"
 INDEX = "index_json"
 CATALOG = "catalog_index"
@@ -95,6 +96,20 @@ TABLE_MAPPINGS = Artifact(
     deps=(ARCHIVE,),
 )
 
+WRITTEN = Artifact(
+    asset=JOURNAL,
+    name="journal",
+    path=layout.JOURNAL,
+    title="What programs wrote and confirmed:",
+    purpose="statements that wait to be flushed, in the segments of any number of writers. The sensor "
+    "`flush_journal` has them moved into the statements when they are many, or have waited for some time; so does "
+    "every run of `statements`.\n\nThe data version counts the segments that were ever written.",
+    group="statements",
+    kinds=frozenset({"parquet"}),
+    columns=columns.STATEMENTS,
+    deps=(MAPPINGS,),
+)
+
 STATEMENT_TABLE = Artifact(
     asset=STATEMENTS,
     name="statements",
@@ -102,12 +117,12 @@ STATEMENT_TABLE = Artifact(
     title="Every claim of every source, one per row:",
     purpose="which entity, which property, which value, who said so, since when. Everything else is made "
     "from this Delta table.\n\nMaterialize it with `files` in the run config to import FollowTheMoney "
-    "entities or statements; without files it only reports what the lake holds. The data version is the "
+    "entities or statements; with files or without, what waits in the journal is flushed. The data version is the "
     "version of the content: merging and compacting the table do not change it.",
     group="statements",
     kinds=frozenset({"deltalake", "duckdb", "polars"}),
     columns=columns.STATEMENTS,
-    deps=(MAPPINGS,),
+    deps=(JOURNAL,),
 )
 
 EXPORTS = (
@@ -211,7 +226,7 @@ LAKE_CATALOG = Artifact(
 FILES = (*EXPORTS, DATASET_INDEX)
 """What is written as a file for each dataset, in the order of `make`."""
 
-MADE = (SOURCE_FILES, TABLE_MAPPINGS, STATEMENT_TABLE, *EXPORTS, *DIFFS, DATASET_INDEX)
+MADE = (SOURCE_FILES, TABLE_MAPPINGS, WRITTEN, STATEMENT_TABLE, *EXPORTS, *DIFFS, DATASET_INDEX)
 """What `make` materialises for each dataset."""
 
 

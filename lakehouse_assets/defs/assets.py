@@ -10,14 +10,16 @@ from lakehouse_assets.defs import artifacts, metadata
 from lakehouse_assets.defs.archive import archive_asset
 from lakehouse_assets.defs.artifacts import Artifact
 from lakehouse_assets.defs.asked import AskedConfig, asked_fields, run_asked
-from lakehouse_assets.defs.automation import keep_latest
+from lakehouse_assets.defs.automation import keep_latest, keep_present
 from lakehouse_assets.defs.declaring import Result, asset_of
 from lakehouse_assets.defs.differences import diff_asset
 from lakehouse_assets.defs.failures import RETRY, explained
+from lakehouse_assets.defs.journal import journal_asset, of_flush
 from lakehouse_assets.defs.mappings import mappings_asset
 from lakehouse_assets.defs.naming import Naming
 from lakehouse_assets.defs.progress import LogProgress
 from lakehouse_assets.defs.resources import makes, open_lake
+from lakehouse_assets.defs.telling import tell_statements
 from lakehouse_assets.errors import InvalidData
 from lakehouse_assets.lake import Dataset
 from lakehouse_assets.model.times import parse
@@ -25,7 +27,7 @@ from lakehouse_assets.operations import DeleteJob, ExportJob, FlushJob, ImportJo
 
 
 class ImportConfig(AskedConfig):
-    """What to import. Without files nothing is imported, and what the lake holds is reported."""
+    """What to import. With files or without, what waits in the journal is flushed first."""
 
     files: list[str] = Field(
         default=[],
@@ -73,6 +75,7 @@ def build_assets(naming: Naming) -> list[dg.AssetsDefinition | dg.SourceAsset]:
         _dataset_config(naming),
         archive_asset(naming),
         mappings_asset(naming),
+        journal_asset(naming),
         _statements(naming),
         *(_export(naming, artifact) for artifact in artifacts.FILES),
         *(diff_asset(naming, artifact) for artifact in artifacts.DIFFS),
@@ -125,14 +128,15 @@ def _dataset_config(naming: Naming) -> dg.SourceAsset:
 def _statements(naming: Naming) -> dg.AssetsDefinition:
     artifact = artifacts.STATEMENT_TABLE
 
-    @asset_of(naming, artifact, kind="table")
+    @asset_of(naming, artifact, kind="table", by_itself=keep_present())
     def statements(context: dg.AssetExecutionContext, config: ImportConfig) -> Result:
         with explained():
             dataset = open_lake(context, naming).dataset(context.partition_key)
+            flushed = dataset.flush(progress=LogProgress(context.log))
             job = run_import(dataset, config, context.log)
             return dg.MaterializeResult(
                 data_version=dg.DataVersion(dataset.content_version()),
-                metadata=metadata.of_statements(dataset, job),
+                metadata={**metadata.of_statements(dataset, job), **of_flush(flushed)},
             )
 
     return statements
@@ -143,11 +147,14 @@ def _export(naming: Naming, artifact: Artifact) -> dg.AssetsDefinition:
     def export(context: dg.AssetExecutionContext, config: ExportConfig) -> Result:
         with explained():
             dataset = open_lake(context, naming).dataset(context.partition_key)
+            if not makes(context, naming, artifacts.STATEMENTS) and not dataset.flush().skipped:
+                tell_statements(context, naming, dataset, "flushed from the journal")
             fields = {"assertions": config.assertions, **asked_fields(config, ExportJob)}
             # what the same run makes later need not be made along with the file
             job = dataset.export(
                 artifact.name,
                 force=config.force,
+                flush_first=False,
                 update_index=not makes(context, naming, artifacts.INDEX),
                 progress=LogProgress(context.log),
                 **{**fields, **_deferred(context, naming, artifact)},

@@ -16,10 +16,6 @@ def keep_latest(naming: Naming) -> Condition:
     Dagster's own `eager` goes by runs, not by content, and forgets: when an asset and then something it is made from
     are updated between two looks, the update of the asset counts as the answer to the later one.
     """
-    # a lake is older than the instance that shows it: what is missing at the first look counts, too
-    missing = (AC.newly_missing() | (AC.missing() & AC.initial_evaluation())).since(
-        AC.newly_requested() | AC.newly_updated()
-    )
     # in this form Dagster compares the times of the updates, not only the looks at which they were seen
     made_before_its_sources = AC.any_deps_match(AC.newly_updated()).since(AC.newly_updated())
     other_content = _since_requested(AC.any_deps_match(AC.data_version_changed()))
@@ -28,7 +24,7 @@ def keep_latest(naming: Naming) -> Condition:
     other_config = _since_requested(AC.any_deps_match(AC.data_version_changed()).allow(config))
     return (
         (
-            missing
+            _missing()
             | (made_before_its_sources & other_content)
             | other_config
             | AC.any_deps_match(AC.will_be_requested())
@@ -37,6 +33,24 @@ def keep_latest(naming: Naming) -> Condition:
         & ~AC.any_deps_in_progress()
         & ~AC.in_progress()
     ).with_label("keep_latest")
+
+
+def keep_present() -> Condition:
+    """Make it when it is missing, or along with what it is made from: what else changes that, others ask about."""
+    return (
+        (_missing() | AC.any_deps_match(AC.will_be_requested()))
+        & ~AC.any_deps_missing()
+        & ~AC.any_deps_in_progress()
+        & ~AC.in_progress()
+    ).with_label("keep_present")
+
+
+def _missing() -> Condition:
+    """Whether it is missing, and was not asked for since."""
+    # a lake is older than the instance that shows it: what is missing at the first look counts, too
+    return (AC.newly_missing() | (AC.missing() & AC.initial_evaluation())).since(
+        AC.newly_requested() | AC.newly_updated()
+    )
 
 
 def _since_requested(change: Condition) -> Condition:

@@ -11,6 +11,7 @@ from lakehouse_assets.defs.assets import build_assets
 from lakehouse_assets.defs.automation import keep_fresh
 from lakehouse_assets.defs.checks import build_checks
 from lakehouse_assets.defs.jobs import catalog_job, check_job, make_job
+from lakehouse_assets.defs.journal import flush_job, flush_sensor
 from lakehouse_assets.defs.maintenance import compact_job, merge_job, vacuum_job
 from lakehouse_assets.defs.naming import Naming
 from lakehouse_assets.defs.resources import LakeResource
@@ -65,12 +66,12 @@ def build_definitions(
         # partitioned checks are a preview, observable sources are beta: we know
         warnings.filterwarnings("ignore", category=dg.PreviewWarning)
         warnings.filterwarnings("ignore", category=dg.BetaWarning)
-        make, check = make_job(naming), check_job(naming)
+        make, check, flush = make_job(naming), check_job(naming), flush_job(naming)
         maintenance = compact_job(naming), merge_job(naming), vacuum_job(naming)
         return dg.Definitions(
             assets=build_assets(naming),
             asset_checks=build_checks(naming),
-            jobs=[make, catalog_job(naming), check, *maintenance],
+            jobs=[make, flush, catalog_job(naming), check, *maintenance],
             schedules=[make_schedule(naming, make), *maintenance_schedules(naming, *maintenance)],
             sensors=[
                 watch_sensor(naming, seconds=interval),
@@ -78,6 +79,7 @@ def build_definitions(
                 sources_sensor(naming, make),
                 resume_sensor(naming, make, seconds=2 * interval),
                 timetable_sensor(naming, make, *maintenance),
+                flush_sensor(naming, flush),
                 keep_fresh(naming),
             ],
             resources={naming.resource: lake, naming.name("states"): StateResource(lake=lake)},

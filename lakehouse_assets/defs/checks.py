@@ -33,13 +33,13 @@ CHECKS = (
     Check(
         IS_LATEST,
         "Was it made from what the lake holds now? Fails, as a warning, when it has to be made again.",
-        (artifacts.ARCHIVE, artifacts.MAPPINGS, artifacts.STATEMENTS, *_FILES),
+        (artifacts.ARCHIVE, artifacts.MAPPINGS, artifacts.JOURNAL, artifacts.STATEMENTS, *_FILES),
     ),
     Check(
         "intact",
         "Are the bytes on disk those that were written? Reads and hashes whole files; of a large archive a part, "
         "another one each time.",
-        (artifacts.ARCHIVE, artifacts.MAPPINGS, *_FILES),
+        (artifacts.ARCHIVE, artifacts.MAPPINGS, artifacts.JOURNAL, *_FILES),
     ),
     Check(
         UNFINISHED,

@@ -6,7 +6,7 @@ import dagster as dg
 
 from lakehouse_assets.defs import artifacts
 from lakehouse_assets.defs.artifacts import Artifact
-from lakehouse_assets.defs.automation import keep_latest
+from lakehouse_assets.defs.automation import Condition, keep_latest
 from lakehouse_assets.defs.failures import RETRY
 from lakehouse_assets.defs.naming import Naming
 
@@ -15,9 +15,13 @@ Result = dg.MaterializeResult[None]
 
 
 def asset_of(
-    naming: Naming, artifact: Artifact, *, kind: str
+    naming: Naming, artifact: Artifact, *, kind: str, by_itself: Condition | None = None
 ) -> Callable[[Callable[..., Result]], dg.AssetsDefinition]:
-    """Make the function below the asset of an artifact, with a partition for each dataset; `kind` is its tag."""
+    """
+    Make the function below the asset of an artifact, with a partition for each dataset; `kind` is its tag.
+
+    `by_itself` says when it is made without being asked for, by default when it is not the latest.
+    """
     return dg.asset(
         key=naming.key(artifact.asset),
         deps=naming.keys(artifact.deps),
@@ -30,6 +34,6 @@ def asset_of(
         owners=artifacts.OWNERS,
         tags={"kind": kind},
         code_version=artifact.code_version,
-        automation_condition=keep_latest(naming),
+        automation_condition=by_itself or keep_latest(naming),
         retry_policy=RETRY,
     )

@@ -108,6 +108,8 @@ def _is_due(lake: Lake, name: str, what: str, log: logging.Logger) -> bool:
 
 
 def _is_stale(dataset: Dataset) -> bool:
+    if dataset.statements.journal.waiting():
+        return True
     return not all(dataset.freshness(artifact.name).fresh for artifact in FILES)
 
 

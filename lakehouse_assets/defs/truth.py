@@ -9,6 +9,7 @@ from lakehouse_assets.defs.archive import of_archive, of_listing
 from lakehouse_assets.defs.artifacts import Artifact
 from lakehouse_assets.defs.crawls import of_crawls
 from lakehouse_assets.defs.differences import of_differences
+from lakehouse_assets.defs.journal import of_journal
 from lakehouse_assets.defs.mappings import of_mappings
 from lakehouse_assets.defs.metadata import Metadata
 from lakehouse_assets.lake import Dataset
@@ -56,6 +57,7 @@ def truths_of(dataset: Dataset, told: Told = _NOTHING) -> Iterator[Truth]:
     """All assets of a dataset, each after those that it is made from."""
     yield archive_truth(dataset, told)
     yield mappings_truth(dataset)
+    yield journal_truth(dataset)
     yield statements_truth(dataset, told)
     for artifact in artifacts.EXPORTS:
         yield export_truth(dataset, artifact)
@@ -96,8 +98,14 @@ def mappings_truth(dataset: Dataset) -> Truth:
     )
 
 
+def journal_truth(dataset: Dataset) -> Truth:
+    """What programs wrote."""
+    return Truth(artifacts.WRITTEN, dataset.statements.journal.version(), lambda: of_journal(dataset))
+
+
 def statements_truth(dataset: Dataset, told: Told = _NOTHING) -> Truth:
-    """The statements."""
+    """The statements: behind while something waits in the journal."""
+    waiting = sum(segment.rows for segment in dataset.statements.journal.waiting())
     return Truth(
         artifacts.STATEMENT_TABLE,
         dataset.content_version(),
@@ -106,6 +114,8 @@ def statements_truth(dataset: Dataset, told: Told = _NOTHING) -> Truth:
             if told.glance
             else metadata.of_statements(dataset, told.imported)
         ),
+        behind=frozenset(artifacts.STATEMENT_TABLE.deps if waiting else ()),
+        why=f"{waiting:,} statements wait in the journal" if waiting else MADE_OUTSIDE,
     )
 
 

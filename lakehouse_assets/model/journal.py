@@ -1,5 +1,6 @@
 """What the journal of a dataset holds on disk: segments, and the batch of them that is flushed."""
 
+from datetime import datetime
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -53,11 +54,13 @@ class Batch(_Kept):
     """
     The segments that are being flushed, or with none the last batch that was.
 
-    `number` is that of the batch, `flushed` counts the segments of all batches before this one.
+    `number` is that of the batch, `flushed` counts the segments of all batches before this one, and `newest` is when
+    the newest segment of any of them was written (UTC).
     """
 
     number: int = 0
     flushed: int = 0
+    newest: datetime | None = None
     segments: tuple[str, ...] = ()
 
     @property

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from lakehouse_assets import layout
 from lakehouse_assets.errors import InvalidData
 from lakehouse_assets.exports.registry import EXPORTS
-from lakehouse_assets.operations import archive_checks, diff_checks, mapping_checks
+from lakehouse_assets.operations import archive_checks, diff_checks, journal_checks, mapping_checks
 from lakehouse_assets.operations.archive_checks import ARCHIVE
 from lakehouse_assets.operations.assertions import evaluate
 from lakehouse_assets.operations.findings import CheckResult, Finding, Row, Severity
 from lakehouse_assets.operations.freshness import Freshness, freshness_of, path_of
+from lakehouse_assets.operations.journal_checks import JOURNAL
 from lakehouse_assets.operations.mapping_checks import MAPPINGS
 from lakehouse_assets.operations.references import check_references
 from lakehouse_assets.operations.repositories import Repositories
@@ -29,6 +30,7 @@ def check_names() -> list[tuple[str, str]]:
     """Every (asset, check) there is, in the order of the assets."""
     names = [(ARCHIVE, check) for check in archive_checks.CHECKS]
     names += [(MAPPINGS, check) for check in mapping_checks.CHECKS]
+    names += [(JOURNAL, check) for check in journal_checks.CHECKS]
     names += [(STATEMENTS, check) for check in _STATEMENT_CHECKS]
     for export in EXPORTS.values():
         names += [(export.asset, check) for check in _EXPORT_CHECKS]
@@ -47,6 +49,8 @@ def run_check(parts: Repositories, asset: str, check: str) -> CheckResult:
         name, found = ARCHIVE, archive_checks.CHECKS[check](parts)
     elif asset == MAPPINGS:
         name, found = MAPPINGS, mapping_checks.CHECKS[check](parts)
+    elif asset == JOURNAL:
+        name, found = JOURNAL, journal_checks.CHECKS[check](parts)
     elif asset == STATEMENTS:
         name, found = STATEMENTS, _STATEMENT_CHECKS[check](parts)
     elif asset in diff_checks.ASSETS:
@@ -66,23 +70,30 @@ def _mend(asset: str, check: str) -> str:
         return archive_checks.MENDS[check]
     if asset == MAPPINGS:
         return mapping_checks.MENDS[check]
+    if asset == JOURNAL:
+        return journal_checks.MENDS[check]
     if asset in diff_checks.ASSETS:
         return diff_checks.MENDS[check]
     if asset == STATEMENTS and check == "is_latest":
-        return "`ftm-lakehouse -d {dataset} maintenance flush`"
+        return (
+            "`lakehouse flush -d {dataset}`, or `ftm-lakehouse -d {dataset} maintenance flush` if that wrote"
+        )
     return _MENDS.get(check, "")
 
 
 def _statements_are_latest(parts: Repositories) -> Finding:
-    """Whether everything that was written has reached the store."""
+    """Whether everything that was written into a journal, ours or that of ftm-lakehouse, has reached the store."""
+    waiting = parts.store.journal.waiting()
     written, flushed = parts.tags.get(layout.TAG_JOURNAL_UPDATED), parts.tags.get(layout.TAG_JOURNAL_FLUSHED)
-    passed = written is None or (flushed is not None and flushed >= written)
-    metadata = {
+    ours = parts.store.journal.slot().batch.newest if not waiting else None
+    is_done = written is None or any(at is not None and at >= written for at in (flushed, ours))
+    metadata: dict[str, int | float | str] = {
         "content_version": parts.store.content_version(),
+        "journal_rows": sum(segment.rows for segment in waiting),
         "journal_written": written.isoformat() if written else "never",
         "journal_flushed": flushed.isoformat() if flushed else "never",
     }
-    return Finding(passed, metadata)
+    return Finding(is_done and not waiting, metadata)
 
 
 def _statements_are_canonical(parts: Repositories) -> Finding:

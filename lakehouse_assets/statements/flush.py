@@ -116,14 +116,18 @@ class Flush:
 
     def _begin(self, slot: Slot) -> Slot | None:
         """A new batch of all that waits; None when there is nothing, or somebody else was faster."""
-        names = [segment.name for segment in self._journal.waiting()]
-        if not names:
+        waiting = self._journal.waiting()
+        if not waiting:
             return None
         # a table that another one took the place of knows no number, a journal made anew neither
         number = max(slot.batch.number, self._target.reader.table.last_step(APP)) + 1
-        return self._journal.exchange(
-            slot, slot.batch.model_copy(update={"number": number, "segments": tuple(names)})
-        )
+        times = [segment.at for segment in waiting]
+        changes = {
+            "number": number,
+            "segments": tuple(segment.name for segment in waiting),
+            "newest": max([*times, slot.batch.newest or times[0]]),
+        }
+        return self._journal.exchange(slot, slot.batch.model_copy(update=changes))
 
     def _move(self, slot: Slot, flushed: Flushed) -> None:
         step = Step(APP, slot.batch.number)
@@ -171,10 +175,13 @@ class Flush:
         self, partition: Partition, files: Sequence[StagedFile], staging: Staging, revival: Revival
     ) -> None:
         """Put the rows of a partition beside the table."""
-        hidden = [file for file in files if revival.touches(partition, file.first, file.last)]
-        small = [file for file in files if file.size < LARGE]
-        rewritten = [file for file in files if file in hidden or (len(small) > 1 and file in small)]
-        kept = [file for file in files if file not in rewritten]
+        are_many = sum(file.size < LARGE for file in files) > 1
+        rewritten: list[StagedFile] = []
+        kept: list[StagedFile] = []
+        for file in files:
+            is_joined = are_many and file.size < LARGE
+            changes = is_joined or revival.touches(partition, file.first, file.last)
+            (rewritten if changes else kept).append(file)
         for _ in in_parallel(lambda file: staging.adopt(self._journal.rows, file), kept):
             pass
         self._tell(sum(file.rows for file in kept))

@@ -153,6 +153,11 @@ def staged(file: SegmentFile, *, below: str) -> StagedFile:
     )
 
 
+def segment_files(segment: Segment) -> list[tuple[str, int]]:
+    """The data files of a segment: their keys below the folder of all rows, and their sizes."""
+    return [(f"{segment.token}/{file.key}", file.size) for file in segment.files]
+
+
 def _described(file: StagedFile) -> SegmentFile:
     at = file.partition
     return SegmentFile(

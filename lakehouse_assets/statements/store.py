@@ -288,11 +288,11 @@ class StatementStore:
         files = staging.finish()
         if not files:
             return
-        # the tag first: who dies in between leaves a flush too many, not one too few
         now = datetime.now(UTC)
-        self._tags.set(layout.TAG_JOURNAL_UPDATED, now)
         with staging.handing_over():
             self.journal.publish(token, files, at=now)
+        # the very time of the segment: so a flush can tell whether another program's journal was written since
+        self._tags.set(layout.TAG_JOURNAL_UPDATED, now)
 
     def commit(self, staging: Staging, *, step: Step | None = None) -> None:
         """Take the files of a staging into the table, in one commit; Conflict when it has this step already."""
