@@ -6,13 +6,18 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.data_version import StaleStatus
 from dagster._core.definitions.sensor_definition import SensorExecutionData
+from dagster._utils.test.data_versions import get_stale_status_resolver
 
+from lakehouse_assets.defs.assets import build_assets
 from lakehouse_assets.defs.build import build_definitions
+from lakehouse_assets.defs.naming import Naming
 from lakehouse_assets.lake import Dataset, Lake
 from tests.factories import Entity, entity, person, write_lines
 
 Tick = Callable[..., SensorExecutionData]
+Stale = Callable[[], list[str]]
 
 
 def people(count: int, start: int = 1) -> list[Entity]:
@@ -127,3 +132,21 @@ def latest(instance: dg.DagsterInstance) -> Callable[..., dg.AssetMaterializatio
         return found
 
     return read
+
+
+@pytest.fixture
+def stale(instance: dg.DagsterInstance) -> Callable[[], list[str]]:
+    """The assets of acme, and the catalogue, that Dagster shows as stale or missing."""
+
+    def look() -> list[str]:
+        assets = build_assets(Naming())
+        resolver = get_stale_status_resolver(instance, assets)
+        found = []
+        for asset in assets:
+            name = asset.key.to_user_string()
+            partition = None if name == "catalog_index" else "acme"
+            if resolver.get_status(asset.key, partition) != StaleStatus.FRESH:
+                found.append(name)
+        return found
+
+    return look

@@ -6,7 +6,6 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from dagster._core.definitions.data_version import StaleStatus
-from dagster._utils.test.data_versions import get_stale_status_resolver
 
 from lakehouse_assets.defs import watching
 from lakehouse_assets.defs.assets import build_assets
@@ -14,7 +13,7 @@ from lakehouse_assets.defs.naming import Naming
 from lakehouse_assets.defs.report import report_dataset
 from lakehouse_assets.defs.runs import run_make
 from lakehouse_assets.lake import Dataset, Lake
-from tests.defs.conftest import Tick, people
+from tests.defs.conftest import Stale, Tick, people
 from tests.factories import write_lines
 
 EXPORTS = ["statements_csv", "entities_json", "documents_csv", "statistics_json"]
@@ -23,25 +22,6 @@ DIFFS = ["entities_diff", "documents_diff"]
 Shown = Callable[[], dict[str, StaleStatus]]
 
 
-@pytest.fixture
-def stale(instance: dg.DagsterInstance) -> Callable[[], list[str]]:
-    """The assets of acme, and the catalogue, that Dagster shows as stale or missing."""
-
-    def look() -> list[str]:
-        assets = build_assets(Naming())
-        resolver = get_stale_status_resolver(instance, assets)
-        found = []
-        for asset in assets:
-            name = asset.key.to_user_string()
-            partition = None if name == "catalog_index" else "acme"
-            if resolver.get_status(asset.key, partition) != StaleStatus.FRESH:
-                found.append(name)
-        return found
-
-    return look
-
-
-Stale = Callable[[], list[str]]
 Observed = Callable[[], list[tuple[str | None, str]]]
 
 
