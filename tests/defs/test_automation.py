@@ -19,7 +19,7 @@ EXPORTS = {
     "entities_diff",
     "documents_diff",
 }
-ALL = {"archive", "mappings", "statements", *EXPORTS, "index_json"}
+ALL = {"archive", "mappings", "journal", "statements", *EXPORTS, "index_json"}
 
 Tick = Callable[[], dict[str, set[str | None]]]
 Watch = Callable[[], None]

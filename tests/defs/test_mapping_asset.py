@@ -95,6 +95,6 @@ def test_what_the_command_line_mapped_is_told_to_dagster(
     report_dataset(instance, tables)
     before = latest("mappings").tags["dagster/data_version"]
     list(tables.mappings.run())
-    assert set(report_dataset(instance, tables)) == {"mappings", "statements"}
+    assert set(report_dataset(instance, tables)) == {"mappings", "journal", "statements"}
     assert latest("mappings").tags["dagster/data_version"] != before
     assert report_dataset(instance, tables) == []

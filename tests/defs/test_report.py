@@ -27,7 +27,7 @@ def test_what_a_command_made_is_told_once(
 ) -> None:
     acme.make()
     told = report_dataset(instance, acme)
-    assert told == ["dataset_config", "archive", "mappings", "statements", *FILES, "catalog_index"]
+    assert told == ["dataset_config", "archive", "mappings", "journal", "statements", *FILES, "catalog_index"]
     assert instance.get_dynamic_partitions("dataset") == ["acme"]
     assert latest("entities_json").metadata["dagster/row_count"].value == 6
     assert latest("entities_json").tags["dagster/data_version"] == acme.freshness("entities").digest
