@@ -98,7 +98,11 @@ class MappingFiles(Mappings):
             raise InvalidData(msg)
         mapping = load_mapping(data, place, dataset=self._parts.name, content_hash=given)
         if file is not None:
-            stored = self._parts.archive.store(file, key=key)
+            try:
+                stored = self._parts.archive.store(file, key=key)
+            except NotFound as exc:
+                msg = f"{exc}, or by its checksum a table that is archived already"
+                raise NotFound(msg) from exc
             mapping = mapping.with_changes(content_hash=stored.checksum)
         files = file_names(self._parts.archive, mapping.content_hash)
         with self._parts.archive.local_path(mapping.content_hash) as local:

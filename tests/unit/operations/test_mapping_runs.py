@@ -313,6 +313,14 @@ def test_a_file_that_is_not_archived_is_told_with_what_helps(acme: Dataset) -> N
         acme.mappings.run_one("5b" * 32)
 
 
+def test_a_table_that_is_not_there_is_told_with_what_helps(acme: Dataset, tmp_path: Path) -> None:
+    (tmp_path / "companies.yml").write_text(MAPPING)
+    with pytest.raises(
+        NotFound, match=r"missing.csv does not exist; .* or by its checksum a table that is archived"
+    ):
+        acme.mappings.add(tmp_path / "companies.yml", file=tmp_path / "missing.csv")
+
+
 def test_a_bad_mapping_archives_nothing(acme: Dataset, tmp_path: Path) -> None:
     with pytest.raises(InvalidData, match=r"companies.yml, line 6: .*did you mean Company"):
         add(acme, tmp_path, csv_bytes(), MAPPING.replace("Company", "Compny"))
