@@ -62,6 +62,8 @@ def build_definitions(
     lake = _resource(uri, s3)
     # an object store has its price for each of the many things that are asked there
     interval = _SECONDS if Location(_given(uri)).path is not None else _SECONDS_REMOTE
+    # Dagster warns of what it sets itself, when it looks up the jobs of sensors later
+    warnings.filterwarnings("ignore", "Parameter `owners` of initializer `SensorDefinition", dg.BetaWarning)
     with warnings.catch_warnings():
         # partitioned checks are a preview, observable sources are beta: we know
         warnings.filterwarnings("ignore", category=dg.PreviewWarning)
