@@ -148,7 +148,7 @@ class Flush:
         flushed.numbers.append(step.number)
 
     def _commit(self, names: Sequence[str], step: Step) -> list[StagedFile]:
-        by_partition = self._files(names)
+        by_partition = self._files(names, step)
         files = [file for found in by_partition.values() for file in found]
         self._done, self._total = 0, sum(file.rows for file in files)
         revival = Revival(self._target.reader, datetime.now(UTC))
@@ -158,11 +158,14 @@ class Flush:
             self._target.commit(staging, step=step)
         return files
 
-    def _files(self, names: Sequence[str]) -> dict[Partition, list[StagedFile]]:
+    def _files(self, names: Sequence[str], step: Step) -> dict[Partition, list[StagedFile]]:
         """The data files of segments by partition; their keys are below the folder of all rows."""
         found: dict[Partition, list[StagedFile]] = defaultdict(list)
         for name, segment in zip(names, in_parallel(self._journal.segment, names), strict=True):
             if segment is None:
+                if self._target.reader.table.has_step(step):
+                    msg = "another flush moved this batch meanwhile"
+                    raise Conflict(msg)
                 # removed by hand, as no flush removes what is not committed
                 log.warning("the segment %s of the journal is gone, its rows are lost", name)
                 continue

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import random
+import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -59,6 +60,12 @@ class Worker:
         self.process.kill()
         self._end()
         return "done" in self.printed
+
+    def die(self):
+        """Let it work until it ends by itself; whether it was killed."""
+        self.begin()
+        self._end()
+        return self.process.exitcode == -signal.SIGKILL
 
     def _end(self):
         try:

@@ -9,11 +9,13 @@ from pathlib import Path
 from lakehouse_assets.lake import Lake
 from lakehouse_assets.statements import reader
 from lakehouse_assets.storage.parallel import in_parallel
+from tests.crash.steps import at_step
 
 USAGE = (
     "import FILE | delete FILE | merge - | compact - | vacuum - | export NAME | add SECONDS:NAME | "
     "merges SECONDS | compacts SECONDS | vacuums SECONDS | exports SECONDS | reads SECONDS | "
-    "store FOLDER | download FOLDER"
+    "store FOLDER | download FOLDER | write COUNT:NAME | flush - | writes SECONDS:NAME | flushes SECONDS | "
+    "write@STEP COUNT:NAME | flush@STEP -"
 )
 
 
@@ -96,7 +98,33 @@ def store(dataset, folder):
         print(key, flush=True)
 
 
+def write(dataset, count, name):
+    """Write entities into the journal; print each id that was confirmed."""
+    ids = [f"{name}-0-{number}" for number in range(count)]
+    with dataset.entities.writer(name[:4]) as writer:
+        for id in ids:
+            writer.add({"id": id, "schema": "Company", "properties": {"name": [id]}})
+    print("\n".join(ids), flush=True)
+
+
+def write_until(dataset, seconds, name):
+    """Write small batches of new entities into the journal; print each id that was confirmed."""
+    until, number = time.monotonic() + seconds, 0
+    while time.monotonic() < until:
+        write(dataset, 20, f"{name}{number}")
+        number += 1
+
+
+def flush_until(dataset, seconds):
+    """Flush again and again; print how many segments were moved."""
+    until, count = time.monotonic() + seconds, 0
+    while time.monotonic() < until:
+        count += dataset.flush().segments
+    print(count, flush=True)
+
+
 UNTIL = {
+    "flushes": flush_until,
     "merges": merge_until,
     "compacts": compact_until,
     "vacuums": vacuum_until,
@@ -126,6 +154,14 @@ def work(connection, lake, what, argument):
     dataset.status()
     print("ready", flush=True)
     connection.recv_bytes()
+    what, _, step = what.partition("@")
+    with at_step(step):
+        do(dataset, what, argument)
+    print("done", flush=True)
+
+
+def do(dataset, what, argument):
+    seconds, _, name = argument.partition(":")
     if what == "import":
         dataset.import_files([argument])
     elif what == "delete":
@@ -135,8 +171,13 @@ def work(connection, lake, what, argument):
     elif what == "export":
         dataset.export(argument, force=True)
     elif what == "add":
-        seconds, _, name = argument.partition(":")
         add_until(dataset, float(seconds), name)
+    elif what == "write":
+        write(dataset, int(seconds), name)
+    elif what == "writes":
+        write_until(dataset, float(seconds), name)
+    elif what == "flush":
+        dataset.flush()
     elif what == "compact":
         dataset.compact(force=True)
     elif what == "vacuum":
@@ -149,4 +190,3 @@ def work(connection, lake, what, argument):
         UNTIL[what](dataset, float(argument))
     else:
         raise ValueError(USAGE)
-    print("done", flush=True)
