@@ -65,7 +65,7 @@ class FileLeases:
             taken = self._location.create(key, mine.to_bytes())
         else:
             other = Holder.from_bytes(data)
-            if data and (other is None or not other.is_over):
+            if data and (other is None or not self.is_over(key, other)):
                 return other or Holder.of_another_program(name, taken="")
             if other is not None:
                 log.warning("taking over the lease of %s, which is over", other)
@@ -80,6 +80,18 @@ class FileLeases:
         """Who holds a file; None when nobody does."""
         data = self._location.read_or_none(key)
         return Holder.from_bytes(data) if data else None
+
+    def is_over(self, key: str, holder: Holder) -> bool:
+        """
+        Whether a lease may be taken over, as its file says: it was not renewed in time, or its process is dead.
+
+        Of another machine the clock is not believed. What counts is for how long its file is as it is, by the clock of
+        the store, and a holder that could not renew it for so long has stopped by its own.
+        """
+        if holder.foreign or holder.is_here or not holder.seconds:
+            return holder.is_over
+        age = self._location.age(key)
+        return age is not None and age >= holder.seconds
 
     def holder(self, name: str, reason: str) -> Holder:
         """This process as a holder, from now on."""

@@ -26,6 +26,9 @@ class Files(Protocol):
     def modified(self, key: str) -> datetime | None:
         """When a file was last changed (UTC), None without it."""
 
+    def age(self, key: str) -> float | None:
+        """For how many seconds at least a file is as it is, by the store's own clock; None without it."""
+
     def read(self, key: str) -> bytes:
         """All bytes of a file."""
 

@@ -21,7 +21,8 @@ class Holder:
     One holder of a lease.
 
     `stamp` is what the lock file that ftm-lakehouse sees holds: only a lock file with our stamp is ours.
-    `machine` and `born` tell this process from all others that have or had its number.
+    `machine` and `born` tell this process from all others that have or had its number; `seconds` is how long the lease
+    lives without being renewed.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Holder:
     machine: str = ""
     born: str = ""
     stamp: str = ""
+    seconds: float = 0.0
     details: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -53,6 +55,7 @@ class Holder:
             machine=_machine(),
             born=_born(os.getpid()) or "",
             stamp=iso(now),
+            seconds=seconds,
         )
 
     @classmethod
@@ -86,7 +89,8 @@ class Holder:
     def age_seconds(self) -> float | None:
         """For how long it is held, if known."""
         taken = from_iso(self.taken)
-        return (now_utc() - taken).total_seconds() if taken else None
+        # the clock of another machine may be ahead
+        return max(0.0, (now_utc() - taken).total_seconds()) if taken else None
 
     @property
     def expires_at(self) -> datetime | None:
@@ -94,15 +98,20 @@ class Holder:
         return from_iso(self.expires)
 
     @property
+    def is_here(self) -> bool:
+        """Whether it is, or was, a process of this machine, so that it has the same clock."""
+        return self.machine == _machine()
+
+    @property
     def is_over(self) -> bool:
-        """Whether it may be taken over: it expired, or its process on this machine is dead."""
+        """Whether it expired by the clock of this machine, or its process on this machine is dead."""
         if self.foreign:
             return False
         expires = self.expires_at
         return (expires is not None and now_utc() >= expires) or self._is_dead()
 
     def _is_dead(self) -> bool:
-        return self.machine == _machine() and _born(self.pid) != self.born
+        return self.is_here and _born(self.pid) != self.born
 
     def __str__(self) -> str:
         if self.foreign:

@@ -27,6 +27,7 @@ class Lease:
         self._location = location
         self._key = key
         self._seconds = seconds
+        self._lock: tuple[str, bytes] | None = None
         self._holder = holder
         self._held = holder.to_bytes()
         self._deadline = _deadline(holder)
@@ -45,8 +46,20 @@ class Lease:
         """Whether it is still ours; once lost it stays so."""
         with self._guard:
             if not self._lost:
-                self._lost = self._is_late() or self._location.read_or_none(self._key) != self._held
+                self._lost = (
+                    self._is_late()
+                    or self._location.read_or_none(self._key) != self._held
+                    or not self._has_lock()
+                )
             return not self._lost
+
+    def guard(self, lock: str, content: bytes) -> None:
+        """From now on the lease is only held while this file holds that, too."""
+        self._lock = (lock, content)
+
+    def _has_lock(self) -> bool:
+        """Whether the file that other programs look at is there: they may have removed it, or put theirs in place."""
+        return self._lock is None or self._location.read_or_none(self._lock[0]) == self._lock[1]
 
     def check(self) -> None:
         """Do nothing while the lease is held; LeaseLost when it is not any more."""

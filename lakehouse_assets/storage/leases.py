@@ -99,7 +99,7 @@ class Leases:
         living = []
         for key in list(self._location.keys(folder)):
             holder = self._files.read(key)
-            if holder is not None and holder.is_over:
+            if holder is not None and self._files.is_over(key, holder):
                 self._location.delete(key)
             elif holder is not None:
                 living.append(holder)
@@ -136,7 +136,9 @@ class Leases:
         if writer is not None:
             self._drop_append(holder.token)
             return writer
-        return Lease(self._location, layout.append_holder(holder.token), holder, seconds=self._seconds)
+        lease = Lease(self._location, layout.append_holder(holder.token), holder, seconds=self._seconds)
+        lease.guard(layout.append_lock(holder.token), _lock_content(holder.stamp))
+        return lease
 
     def _wait_shared(self, name: str) -> Lease:
         until = self._files.until()
@@ -170,6 +172,7 @@ class Leases:
             attempt.enter_context(lease)
             if not self._take_lock_file(lease.holder.stamp):
                 return self._foreign_writer() or lease.holder
+            lease.guard(layout.LOCK, _lock_content(lease.holder.stamp))
             attempt.enter_context(afterwards(lambda: self._drop_lock_file(lease)))
             held.push(attempt.pop_all())
         return lease
@@ -188,7 +191,7 @@ class Leases:
 
     def _appends_are_gone(self) -> Holder | bool:
         for holder in self._appenders():
-            if not holder.is_over:
+            if holder.foreign or not self._files.is_over(layout.append_holder(holder.token), holder):
                 return holder
             log.warning("taking over the lease of %s, which is over", holder)
             self._drop_append(holder.token)
@@ -197,7 +200,7 @@ class Leases:
     def _writer_after_clearing(self) -> Holder | None:
         """Who holds the exclusive lock; what a dead one left is removed."""
         holder = self._files.read(layout.WRITE_LOCK)
-        if holder is not None and holder.is_over:
+        if holder is not None and self._files.is_over(layout.WRITE_LOCK, holder):
             with ExitStack() as held:
                 self._try_exclusive("clears what a dead process left", held)
         return self._writer()

@@ -51,6 +51,20 @@ class LocalFiles:
         found = self._stat(key)
         return datetime.fromtimestamp(found.st_mtime, UTC) if found else None
 
+    def age(self, key: str) -> float | None:
+        """For how many seconds a file is as it is, by the clock of whoever keeps the folder; None without it."""
+        found = self._stat(key)
+        if found is None:
+            return None
+        # a file that is made now has the time of that clock, also on a network share
+        now = self._temp(key)
+        with _named(self.path(key)):
+            try:
+                os.close(_create(now))
+                return max(0.0, os.stat(now).st_mtime - found.st_mtime)
+            finally:
+                _unlink(now)
+
     def _stat(self, key: str) -> os.stat_result | None:
         with _named(self.path(key)):
             try:

@@ -90,6 +90,14 @@ class Location:
         """When a file was last changed (UTC), None without it."""
         return self._files.modified(checked(key))
 
+    def age(self, key: str) -> float | None:
+        """
+        For how many seconds at least a file is as it is, None without it.
+
+        Both times are the store's: clocks of machines that go wrong do not matter.
+        """
+        return self._files.age(checked(key))
+
     def read(self, key: str) -> bytes:
         """All bytes of a file; NotFound without it."""
         with self._found(key):

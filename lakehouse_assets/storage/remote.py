@@ -6,9 +6,11 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from lakehouse_assets.errors import InvalidData, StorageError
+from lakehouse_assets.model.times import now_utc
 from lakehouse_assets.storage.answers import code_of, explain, is_of_client, is_refused
 from lakehouse_assets.storage.children import Told, files_in, stamps_of
 from lakehouse_assets.storage.digest import DigestWriter
@@ -31,6 +33,7 @@ _MOST_DELETES = 1000
 _ROUNDS = 2
 # of no file that we write
 _NO_ETAG = f'"{"0" * 32}"'
+_WHOLE_SECOND = 1.0
 _memory_guard = threading.Lock()
 
 
@@ -103,6 +106,24 @@ class RemoteFiles:
                     raise
                 return None
         return cast(datetime, at).astimezone(UTC)
+
+    def age(self, key: str) -> float | None:
+        """For how many seconds at least a file is as it is, by the store's own clock; None without it."""
+        if self._protocol != "s3":
+            at = self.modified(key)
+            return max(0.0, (now_utc() - at).total_seconds()) if at else None
+        bucket, _, path = self.path(key).partition("/")
+        with self._named(key):
+            try:
+                answer = self._fs.call_s3("head_object", Bucket=bucket, Key=path)
+            except FileNotFoundError as exc:
+                if code_of(exc) == "NoSuchBucket":
+                    raise
+                return None
+        told = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
+        now = parsedate_to_datetime(told) if told else now_utc()
+        # both are told in whole seconds
+        return max(0.0, (now - cast(datetime, answer["LastModified"])).total_seconds() - _WHOLE_SECOND)
 
     def _info(self, key: str) -> dict[str, object] | None:
         with self._named(key):
