@@ -14,6 +14,7 @@ INDEX = "index.json"
 
 # the table and what is made from it
 STATEMENTS_TABLE = "statements"
+TABLE_LOG = "statements/_delta_log"
 ENTITIES = "entities.ftm.json"
 EXPORT_STATEMENTS = "exports/statements.csv"
 STATISTICS = "exports/statistics.json"

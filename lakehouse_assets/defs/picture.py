@@ -50,6 +50,7 @@ class Picture:
         self._naming = naming
         self._dataset = dataset
         self._known: dict[str, Known | None] = {}
+        self._earlier: dict[tuple[str, int], Known | None] = {}
 
     def known(self, asset: str) -> Known | None:
         """The newest event of an asset, None when there was none."""
@@ -123,8 +124,14 @@ class Picture:
             return event is None
         if not event.lstrip("-").isdecimal() or now.id <= int(event):
             return False
-        before = self._newest(asset, before=int(event) + 1)
+        before = self._known_at(asset, int(event))
         return before is None or before.version != now.version
+
+    def _known_at(self, asset: str, event: int) -> Known | None:
+        """The newest event of an asset up to some event; several assets were made from the same one."""
+        if (asset, event) not in self._earlier:
+            self._earlier[asset, event] = self._newest(asset, before=event + 1)
+        return self._earlier[asset, event]
 
     def _newest(self, asset: str, before: int | None = None) -> Known | None:
         # the log says which of all partitions came last where an asset depends on all of them

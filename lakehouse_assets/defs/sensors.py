@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import dagster as dg
 
+from lakehouse_assets import layout
 from lakehouse_assets.defs.checks import IS_LATEST, dataset_results
 from lakehouse_assets.defs.cursors import read_cursor, write_cursor
 from lakehouse_assets.defs.jobs import CHECK, CHECK_OP, MAKE
@@ -125,7 +126,8 @@ def _make(
             dataset = lake.dataset(name)
             if dataset.pipeline.schedules.make != OFF:
                 # a run that fails, because of an assertion, say, is not asked for over and over
-                state = f"{states[name].outcome}:{dataset.content_version()}:{now_utc():%Y-%m-%d}"
+                commit = "".join(dataset.location.names(layout.TABLE_LOG)[-1:])
+                state = f"{states[name].outcome}:{commit}:{now_utc():%Y-%m-%d}"
                 yield dg.RunRequest(job_name=naming.name(MAKE), partition_key=name, run_key=f"{name}:{state}")
         except LakehouseError as exc:
             context.log.warning(f"{name} is left out: {exc}")

@@ -17,11 +17,10 @@ from lakehouse_assets.storage.location import Location
 from lakehouse_assets.storage.parallel import in_parallel
 
 _DIGITS = 12
-_LOG = f"{layout.STATEMENTS_TABLE}/_delta_log"
 
 # what is replaced or comes into a folder on local disk changes the folder's own time
 _FOLDERS = (
-    _LOG,
+    layout.TABLE_LOG,
     layout.ARCHIVE,
     layout.QUARANTINED_BLOBS,
     layout.JOURNAL,
@@ -86,7 +85,7 @@ def _remote_signs(dataset: Location) -> Iterator[str]:
     yield from dataset.stamps(_EXPORTS)
     yield from dataset.stamps(layout.TAGS, deep=True)
     # a commit is a file of its own; the tag may be there some time before it
-    yield from dataset.names(_LOG)[-1:]
+    yield from dataset.names(layout.TABLE_LOG)[-1:]
 
 
 def _stamp(path: str) -> str:

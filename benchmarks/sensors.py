@@ -1,0 +1,204 @@
+"""Time the sensors over many datasets: `python sensors.py [--datasets 1000] [--changed 10] [--work DIR]`.
+
+Each dataset has statements, all exports, a crawl source of some files and times of its own. Of each sensor the median
+look is told when nothing changed, and when something did in some datasets; the looks at which everything is new are
+told as a whole. Nothing is launched: it is the look alone, without what Dagster's daemon adds to it.
+"""
+
+import argparse
+import hashlib
+import json
+import logging
+import os
+import shutil
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+
+SENSORS = (
+    "watch_lake",
+    "watch_sources",
+    "resume_crawls",
+    "keep_timetables",
+    "flush_journal",
+    "refresh_checks",
+)
+PEOPLE = 20
+FILES = 5
+LOOKS = 5
+
+
+class Sensors:
+    """The sensors of a lake, on an instance in a folder as `lakehouse up` makes one."""
+
+    def __init__(self, lake, home: Path) -> None:
+        import dagster as dg
+
+        from lakehouse_assets.defs.build import build_definitions
+
+        home.mkdir()
+        self.instance = dg.DagsterInstance.from_config(str(home))
+        self._defs = build_definitions(lake.uri)
+        self._repository = self._defs.get_repository_def()
+        self._cursors: dict[str, object] = {}
+        # the daemon keeps the graph; Dagster's tester would make it anew for each look
+        graph = self._defs.resolve_asset_graph()
+        type(self._defs).resolve_asset_graph = lambda _: graph
+
+    def look(self, name: str) -> tuple[float, float, str]:
+        """One look: seconds and CPU seconds, and what it came to; what it asks for is done, but for runs."""
+        import dagster as dg
+
+        began = time.perf_counter(), time.process_time()
+        if name == "keep_fresh":
+            found = dg.evaluate_automation_conditions(
+                self._defs, self.instance, cursor=self._cursors.get(name)
+            )
+            spent = time.perf_counter() - began[0], time.process_time() - began[1]
+            self._cursors[name] = found.cursor
+            return *spent, f"{found.total_requested} requested"
+        context = dg.build_sensor_context(
+            instance=self.instance,
+            cursor=self._cursors.get(name),
+            resources=dict(self._defs.resources),
+            repository_def=self._repository,
+        )
+        with context, dg.partition_loading_context(dynamic_partitions_store=self.instance):
+            found = self._defs.resolve_sensor_def(name).evaluate_tick(context)
+        spent = time.perf_counter() - began[0], time.process_time() - began[1]
+        self._cursors[name] = found.cursor
+        for request in found.dynamic_partitions_requests or []:
+            self.instance.add_dynamic_partitions("dataset", list(request.partition_keys))
+        return *spent, found.skip_message or f"{len(found.run_requests or [])} runs asked for"
+
+    def size(self, name: str) -> int:
+        """The characters of a cursor."""
+        return len(str(self._cursors.get(name) or "")) if name != "keep_fresh" else 0
+
+    def catch_up(self, name: str) -> tuple[int, float, float]:
+        """Look until nothing is left over: how many looks, seconds, CPU seconds."""
+        wall = cpu = 0.0
+        for looks in range(1, 1000):
+            before = self._cursors.get(name)
+            found = self.look(name)
+            wall, cpu = wall + found[0], cpu + found[1]
+            if name == "keep_fresh" or self._cursors.get(name) == before:
+                return looks, wall, cpu
+        raise SystemExit(f"{name} comes to no end")
+
+
+def prepare(folder: Path, count: int) -> object:
+    """A lake of copies of one dataset."""
+    from lakehouse_assets import Lake
+
+    lake = Lake(folder / "lake")
+    template = lake.create_dataset("template")
+    template.import_entities(
+        {"id": f"p{number}", "schema": "Person", "properties": {"name": [f"Jane Doe {number}"]}}
+        for number in range(PEOPLE)
+    )
+    template.make()
+    old = time.time() - 3600
+    for number in range(count):
+        name = f"d{number}"
+        target = folder / "lake" / name
+        shutil.copytree(folder / "lake" / "template", target)
+        config = (target / "config.yml").read_bytes()
+        renamed = config.replace(b"template", name.encode())
+        (target / "config.yml").write_bytes(renamed)
+        record = target / "tags" / "lakehouse" / "index.json-written"
+        digests = [hashlib.sha256(data).hexdigest() for data in (config, renamed)]
+        record.write_text(record.read_text().replace(*digests))
+        source = folder / "sources" / name
+        source.mkdir(parents=True)
+        for file in range(FILES):
+            (source / f"{file}.txt").write_text(str(file))
+            os.utime(source / f"{file}.txt", (old, old))
+        (target / "pipeline.yml").write_text(
+            f"crawl: [{{uri: {source}}}]\nschedules: {{make: '30 6 * * *'}}\n"
+        )
+    shutil.rmtree(folder / "lake" / "template")
+    return lake
+
+
+def change(lake, folder: Path, names: list[str], turn: int) -> None:
+    """What other programs do: import into datasets, and drop files into their sources."""
+    old = time.time() - 1800
+    for name in names:
+        lake.dataset(name).import_entities(
+            [{"id": f"new{turn}", "schema": "Person", "properties": {"name": ["New"]}}]
+        )
+        path = folder / "sources" / name / f"new{turn}.txt"
+        path.write_text("new")
+        os.utime(path, (old, old))
+
+
+@contextmanager
+def workplace(given: str | None) -> Iterator[Path]:
+    """A folder that is removed afterwards."""
+    with tempfile.TemporaryDirectory(dir=given) as folder:
+        yield Path(folder)
+
+
+def measure(folder: Path, datasets: int, changed: int, say: Callable[[str], None]) -> dict[str, object]:
+    """All figures, by sensor."""
+    lake = prepare(folder, datasets)
+    sensors = Sensors(lake, folder / "home")
+    found: dict[str, dict[str, float]] = {}
+    for name in (*SENSORS, "keep_fresh"):
+        looks, wall, cpu = sensors.catch_up(name)
+        quiet = [sensors.look(name) for _ in range(LOOKS)]
+        found[name] = {
+            "first_looks": looks,
+            "first_seconds": wall,
+            "first_cpu": cpu,
+            "quiet_ms": median(each[0] for each in quiet) * 1000,
+            "quiet_cpu_ms": median(each[1] for each in quiet) * 1000,
+            "cursor_bytes": sensors.size(name),
+        }
+        say(f"{name}: {quiet[-1][2]}")
+    names = [f"d{number}" for number in range(0, datasets, max(1, datasets // changed))][:changed]
+    change(lake, folder, names, 1)
+    for name in (*SENSORS, "keep_fresh"):
+        wall, cpu, said = sensors.look(name)
+        found[name] |= {"changed_ms": wall * 1000, "changed_cpu_ms": cpu * 1000}
+        say(f"{name}: {said[:200]}")
+    return found
+
+
+def main() -> None:
+    """Measure, and print a table or JSON."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--datasets", type=int, default=1000)
+    parser.add_argument("--changed", type=int, default=10)
+    parser.add_argument("--work", help="where the lake is made; some 100 kB a dataset")
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+    logging.getLogger("dagster").setLevel(logging.ERROR)
+    warnings.simplefilter("ignore")
+    os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
+    with workplace(given.work) as folder:
+        found = measure(
+            folder, given.datasets, given.changed, lambda text: None if given.json else print(text)
+        )
+    if given.json:
+        print(json.dumps(found))
+        return
+    print(f"\n{given.datasets:,} datasets; milliseconds of a look (CPU)")
+    for name, figures in found.items():
+        print(
+            f"{name:16} quiet {figures['quiet_ms']:7.0f} ({figures['quiet_cpu_ms']:.0f})"
+            f"   {given.changed} changed {figures['changed_ms']:7.0f} ({figures['changed_cpu_ms']:.0f})"
+            f"   all new {figures['first_seconds']:6.1f} s in {figures['first_looks']} looks"
+            f"   cursor {figures['cursor_bytes']:,} bytes"
+        )
+
+
+if __name__ == "__main__":
+    main()
