@@ -24,6 +24,7 @@ from lakehouse_assets.operations.crawling.looks import Look, usual_interval
 if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
+SOURCES = "watch_sources"
 INTERVAL = 15
 """Seconds from one look to the next; a look at a small folder costs next to nothing."""
 
@@ -69,7 +70,7 @@ class _Watched:
 def sources_sensor(naming: Naming, job: "UnresolvedAssetJobDefinition") -> dg.SensorDefinition:
     """Asks for a run that crawls and makes a dataset as soon as one of the sources of its pipeline.yml changed."""
 
-    name = naming.name("watch_sources")
+    name = naming.name(SOURCES)
 
     @dg.sensor(
         name=name,

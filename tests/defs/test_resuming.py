@@ -92,6 +92,53 @@ def test_while_a_run_is_at_work_on_the_dataset_none_is_asked_for(
     assert len(asked(tick("resume_crawls"))) == 1
 
 
+@pytest.mark.parametrize("sensor", ["watch_sources", "resume_crawls"])
+def test_a_run_that_failed_while_it_crawled_is_tried_again_an_hour_later(
+    watched: Dataset,
+    tmp_path: Path,
+    defs: dg.Definitions,
+    instance: dg.DagsterInstance,
+    tick: Tick,
+    monkeypatch: pytest.MonkeyPatch,
+    sensor: str,
+) -> None:
+    config = {"ops": {"archive": {"config": {"pipeline": True, "only": [str(tmp_path / "files")]}}}}
+    run = instance.create_run_for_job(
+        defs.resolve_job_def("make"),
+        run_config=config,
+        tags={"dagster/partition": "acme", "dagster/sensor_name": sensor},
+        status=dg.DagsterRunStatus.FAILURE,
+    )
+    assert asked(tick("resume_crawls")) == []
+    later = now_utc() + timedelta(hours=1, seconds=1)
+    monkeypatch.setattr("lakehouse_assets.defs.resuming.now_utc", lambda: later)
+    found = tick("resume_crawls")
+    assert asked(found) == [("acme", [str(tmp_path / "files")])]
+    assert [request.run_key for request in found.run_requests or []] == [f"after:{run.run_id}"]
+
+
+def test_a_run_that_failed_after_it_had_crawled_is_not_tried_again(
+    watched: Dataset,
+    defs: dg.Definitions,
+    instance: dg.DagsterInstance,
+    tick: Tick,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pipeline = watched.location.read("pipeline.yml")
+    watched.location.write("pipeline.yml", pipeline + b"\nassertions: {schema: {Vessel: {min: 1}}}\n")
+    run = defs.resolve_job_def("make").execute_in_process(
+        partition_key="acme",
+        run_config={"ops": {"archive": {"config": {"pipeline": True}}}},
+        tags={"dagster/sensor_name": "watch_sources"},
+        instance=instance,
+        raise_on_error=False,
+    )
+    assert not run.success
+    later = now_utc() + timedelta(hours=2)
+    monkeypatch.setattr("lakehouse_assets.defs.resuming.now_utc", lambda: later)
+    assert asked(tick("resume_crawls")) == []
+
+
 def test_a_crawl_by_hand_is_only_shown(
     watched: Dataset, tmp_path: Path, tick: Tick, defs: dg.Definitions, instance: dg.DagsterInstance
 ) -> None:
