@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from lakehouse_assets.checkpoints import CheckpointScope as CheckpointScope
+    from lakehouse_assets.checkpoints import CheckpointStore as CheckpointStore
     from lakehouse_assets.component import LakehouseComponent as LakehouseComponent
     from lakehouse_assets.defs.build import build_definitions as build_definitions
     from lakehouse_assets.errors import AssertionFailed as AssertionFailed
@@ -74,6 +76,8 @@ _PLACES = {
     "Dataset": "lakehouse_assets.lake",
     "AssertionFailed": "lakehouse_assets.errors",
     "LakehouseError": "lakehouse_assets.errors",
+    "CheckpointScope": "lakehouse_assets.checkpoints",
+    "CheckpointStore": "lakehouse_assets.checkpoints",
     "StateData": "lakehouse_assets.state",
     "StateStore": "lakehouse_assets.state",
     # these load Dagster

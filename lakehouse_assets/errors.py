@@ -5,6 +5,7 @@ LakehouseError
 ├── InvalidData   (also a ValueError)
 │   ├── NotJson       (also a TypeError)
 │   └── StateCorrupt
+├── WrongType     (also a TypeError)
 ├── NotFound      (also a FileNotFoundError)
 ├── Conflict
 │   ├── LeaseLost
@@ -41,6 +42,10 @@ class StateCorrupt(InvalidData):
     def __init__(self, message: str, *, path: str) -> None:
         super().__init__(message)
         self.path = path
+
+
+class WrongType(LakehouseError, TypeError):
+    """A value of a kind that is not taken here; the message names the kind that is."""
 
 
 class NotFound(LakehouseError, FileNotFoundError):

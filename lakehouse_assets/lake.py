@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lakehouse_assets import layout
+from lakehouse_assets.checkpoints import CheckpointStore
 from lakehouse_assets.dataset import Dataset as Dataset
 from lakehouse_assets.errors import Conflict, InvalidData, NotFound
 from lakehouse_assets.model.names import check_dataset_name, is_dataset_name
@@ -22,6 +24,9 @@ from lakehouse_assets.operations.signs import all_signs
 from lakehouse_assets.settings import Settings, get_settings
 from lakehouse_assets.state import StateStore
 from lakehouse_assets.storage.location import Location
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 class Lake:
@@ -62,6 +67,11 @@ class Lake:
     def states(self) -> StateStore:
         """How far jobs got that work on the lake as a whole: bookmarks, by the name of the job."""
         return self.open_states(self.location / layout.LAKE_STATE)
+
+    @property
+    def checkpoints(self) -> "CheckpointStore[pl.LazyFrame]":
+        """Frames that the steps of pipelines hand on, kept until a run is done."""
+        return CheckpointStore(self.location / layout.LAKE_CHECKPOINTS)
 
     def open_states(self, location: Location) -> StateStore:
         """The states in a folder, with the patience of the settings."""

@@ -1,9 +1,11 @@
-"""The files directly in a remote folder."""
+"""The files in a remote folder."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 
 from lakehouse_assets.storage.answers import code_of
+from lakehouse_assets.storage.files import Entry
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -11,8 +13,9 @@ if TYPE_CHECKING:
 Told = dict[str, object]
 """What a store tells of a file."""
 
+_TIMES = ("LastModified", "mtime", "created")
 # by what stores tell one content from another, the surest first
-_STATES = ("ETag", "etag", "LastModified", "mtime", "created")
+_STATES = ("ETag", "etag", *_TIMES)
 
 
 def files_in(fs: "AbstractFileSystem", protocol: str, folder: str) -> Iterator[tuple[str, Told]]:
@@ -30,6 +33,24 @@ def stamps_of(fs: "AbstractFileSystem", protocol: str, folder: str, *, deep: boo
         return sorted(f"{name} {_state(told)}" for name, told in files_in(fs, protocol, folder))
     found = cast(dict[str, Told], fs.find(folder, detail=True))
     return sorted(f"{path[len(folder) + 1 :]} {_state(told)}" for path, told in found.items())
+
+
+def entries_of(fs: "AbstractFileSystem", folder: str, *, root: str) -> list[Entry]:
+    """All files below a folder with their sizes and times, sorted, by their keys from the root."""
+    found = cast(dict[str, Told], fs.find(folder, detail=True))
+    # other programs mark empty folders by objects whose names end with a slash
+    paths = sorted(path for path in found if path.startswith(f"{folder}/") and not path.endswith("/"))
+    return [
+        Entry(path[len(root) + 1 :], cast(int, found[path]["size"]), _time(fs, path, found[path]))
+        for path in paths
+    ]
+
+
+def _time(fs: "AbstractFileSystem", path: str, told: Told) -> datetime:
+    at = next((told[name] for name in _TIMES if told.get(name)), None)
+    if isinstance(at, datetime):
+        return at.astimezone(UTC)
+    return cast(datetime, fs.modified(path)).astimezone(UTC)
 
 
 def _state(told: Told) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import BinaryIO, Protocol
 
@@ -9,6 +10,15 @@ from lakehouse_assets.storage.digest import DigestWriter
 
 TEMP_PREFIX = ".tmp-"
 GUARD = ".guard"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file as a listing shows it: its key, its bytes, and when it was last changed (UTC)."""
+
+    key: str
+    size: int
+    modified: datetime
 
 
 class Files(Protocol):
@@ -73,6 +83,9 @@ class Files(Protocol):
 
     def stamps(self, prefix: str, *, deep: bool) -> list[str]:
         """The files in a folder, each with a text that is another one as soon as it was written to."""
+
+    def entries(self, prefix: str) -> Iterator[Entry]:
+        """All files below a folder, with their sizes and times."""
 
     def path(self, key: str) -> str:
         """The path of a key in the store."""

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from lakehouse_assets.errors import StorageError
 from lakehouse_assets.storage.digest import DigestWriter
-from lakehouse_assets.storage.files import GUARD, TEMP_PREFIX
+from lakehouse_assets.storage.files import GUARD, TEMP_PREFIX, Entry
 
 # a folder where a file is meant, or the other way round: the file is not there
 _ABSENT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
@@ -188,6 +188,12 @@ class LocalFiles:
             found += [lead + name for name in names if _is_shown(name)]
         return iter(sorted(found))
 
+    def entries(self, prefix: str) -> Iterator[Entry]:
+        """All files below a folder with their sizes and times, sorted; one that goes meanwhile is left out."""
+        for key in self.keys(prefix):
+            if found := self._stat(key):
+                yield Entry(key, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
+
     def folders(self, prefix: str) -> list[str]:
         """The names of the folders in a folder."""
         path = self.path(prefix)
@@ -264,6 +270,22 @@ class LocalFiles:
             with _named(path):
                 _fsync(temp)
                 os.replace(temp, path)
+        finally:
+            _unlink(temp)
+
+    @contextmanager
+    def placing(self, key: str) -> Iterator[Path]:
+        """A path beside the file's place; what is written there takes that place when the block ends well."""
+        path, temp = self.path(key), self._temp(key)
+        folder = path.rpartition("/")[0]
+        with _named(path):
+            _make_folder(folder)
+        try:
+            yield Path(temp)
+            with _named(path):
+                _fsync(temp)
+                os.replace(temp, path)
+                _fsync(folder)
         finally:
             _unlink(temp)
 

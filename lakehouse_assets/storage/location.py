@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from lakehouse_assets.errors import InvalidData, NotFound
 from lakehouse_assets.storage.digest import DigestWriter
-from lakehouse_assets.storage.files import Files
+from lakehouse_assets.storage.files import Entry, Files
 from lakehouse_assets.storage.local import LocalFiles
 
 _LOCAL = {"file", "local"}
@@ -174,6 +174,10 @@ class Location:
         """Every file below a folder, by its key from here, sorted."""
         return self._files.keys(checked(prefix) if prefix else "")
 
+    def entries(self, prefix: str = "") -> Iterator[Entry]:
+        """Every file below a folder with its size and time, sorted; on an object store one listing tells all."""
+        return self._files.entries(checked(prefix) if prefix else "")
+
     def folders(self, prefix: str = "") -> list[str]:
         """The names of the folders directly below, sorted."""
         return self._files.folders(checked(prefix) if prefix else "")
@@ -218,6 +222,19 @@ class Location:
         """
         with self._files.writer(checked(key)) as writer:
             yield writer
+
+    @contextmanager
+    def placing(self, key: str) -> Iterator[Path]:
+        """
+        On local disk, a path for a program that writes files by itself; elsewhere InvalidData.
+
+        What it wrote there takes the file's place when the block ends well, and is gone when it raises.
+        """
+        if not isinstance(self._files, LocalFiles):
+            msg = f"{self.url(key)} is not on local disk; write it by `writer`"
+            raise InvalidData(msg)
+        with self._files.placing(checked(key)) as path:
+            yield path
 
     def sweep(self, prefix: str = "", *, older: timedelta) -> list[str]:
         """Remove temp files and open uploads that interrupted writers left; returns their keys."""

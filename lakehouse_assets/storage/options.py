@@ -1,4 +1,4 @@
-"""Credentials and endpoints of an object store, in the words of fsspec and in those of delta-rs."""
+"""Credentials and endpoints of an object store, in the words of fsspec and in those of delta-rs and polars."""
 
 import os
 from collections.abc import Mapping
@@ -77,6 +77,22 @@ def for_delta(options: Mapping[str, str], environ: Mapping[str, str] | None = No
     if endpoint and endpoint.startswith("http://"):
         known.setdefault("AWS_ALLOW_HTTP", "true")
     return known
+
+
+def for_polars(options: Mapping[str, str], environ: Mapping[str, str] | None = None) -> dict[str, str | int]:
+    """
+    The options as polars takes them: those of delta-rs, but the number of retries is one.
+
+    Example:
+        >>> for_polars({"key": "me"}, {})["max_retries"]
+        3
+    """
+    known: dict[str, str | int] = {**for_delta(options, environ)}
+    text = str(known["max_retries"])
+    if not text.isdigit():
+        msg = f"the storage option max_retries={text!r} is no number; write for example 3"
+        raise InvalidData(msg)
+    return known | {"max_retries": int(text)}
 
 
 def _seconds(options: Mapping[str, str], name: str) -> float:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from lakehouse_assets.errors import InvalidData, StorageError
 from lakehouse_assets.model.times import now_utc
 from lakehouse_assets.storage.answers import code_of, explain, is_of_client, is_refused
-from lakehouse_assets.storage.children import Told, files_in, stamps_of
+from lakehouse_assets.storage.children import Told, entries_of, files_in, stamps_of
 from lakehouse_assets.storage.digest import DigestWriter
-from lakehouse_assets.storage.files import TEMP_PREFIX
+from lakehouse_assets.storage.files import TEMP_PREFIX, Entry
 from lakehouse_assets.storage.options import for_s3fs
 from lakehouse_assets.storage.streams import Ahead, Reading, Uploading
 
@@ -305,6 +305,12 @@ class RemoteFiles:
         found = (path for path in paths if path.startswith(start) and not path.endswith("/"))
         return iter(sorted(path[skip:] for path in found if f"/{TEMP_PREFIX}" not in path[skip - 1 :]))
 
+    def entries(self, prefix: str) -> Iterator[Entry]:
+        """All files below a folder with their sizes and times, sorted, our temp files left out."""
+        with self._named(prefix):
+            found = entries_of(self._fs, self.path(prefix), root=self._root)
+        return (entry for entry in found if f"/{TEMP_PREFIX}" not in f"/{entry.key}")
+
     def folders(self, prefix: str) -> list[str]:
         """The names of the folders in a folder."""
         with self._named(prefix):
@@ -389,7 +395,7 @@ class RemoteFiles:
         with self._named(prefix):
             for upload in self._fs.list_multipart_uploads(bucket):
                 key = upload["Key"]
-                if key.startswith(f"{start}/") and upload["Initiated"] < before:
+                if (not start or key.startswith(f"{start}/")) and upload["Initiated"] < before:
                     self._fs.abort_mpu(bucket, key, upload["UploadId"])
                     swept.append(f"{bucket}/{key}"[len(self._root) + 1 :])
             for name, entry in self._children(prefix):

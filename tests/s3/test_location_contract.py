@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lakehouse_assets.errors import Conflict, Locked, NotFound, StorageError
+from lakehouse_assets.errors import Conflict, InvalidData, Locked, NotFound, StorageError
 from lakehouse_assets.storage.digest import DigestWriter
 from lakehouse_assets.storage.leases import Leases
 from lakehouse_assets.storage.location import Location
@@ -306,3 +306,35 @@ def test_temp_files_are_not_listed_and_swept_when_they_are_old(lake: Location) -
     assert lake.sweep("archive", older=timedelta(minutes=5)) == []
     assert lake.sweep("archive", older=timedelta(seconds=-5)) == ["archive/.tmp-1"]
     assert lake.sweep("archive", older=timedelta(seconds=-5)) == []
+
+
+def test_entries_tell_size_and_time_of_every_file_below(lake: Location) -> None:
+    for key in ("a/b/1", "a/2", "ab/3", "4"):
+        lake.write(key, key.encode())
+    assert [(entry.key, entry.size) for entry in lake.entries("a")] == [("a/2", 3), ("a/b/1", 5)]
+    assert [entry.key for entry in lake.entries()] == ["4", "a/2", "a/b/1", "ab/3"]
+    assert list(lake.entries("none")) == []
+    for entry in lake.entries():
+        assert abs(entry.modified - datetime.now(UTC)) < timedelta(seconds=10)
+
+
+def test_a_file_that_a_program_writes_by_itself_appears_when_it_is_whole(tmp_path: Path) -> None:
+    lake = Location(tmp_path / "lake")
+    with lake.placing("a/b") as path:
+        path.write_bytes(b"new")
+        assert list(lake.keys()) == []
+    assert lake.read("a/b") == b"new"
+
+    def fail() -> None:
+        with lake.placing("a/b") as path:
+            path.write_bytes(b"torn")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert (lake.read("a/b"), [file.name for file in (tmp_path / "lake" / "a").iterdir()]) == (b"new", ["b"])
+
+
+def test_only_a_local_disk_has_paths_for_programs(bucket: Bucket) -> None:
+    with pytest.raises(InvalidData, match="not on local disk"), bucket.location.placing("a"):
+        pass

@@ -10,6 +10,7 @@ from lakehouse_assets import errors
         (errors.NotFound, FileNotFoundError),
         (errors.StorageError, OSError),
         (errors.NotJson, TypeError),
+        (errors.WrongType, TypeError),
         (errors.ElementExists, KeyError),
     ],
 )
