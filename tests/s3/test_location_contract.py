@@ -298,6 +298,22 @@ def test_files_are_named_by_folder_and_move_whole(lake: Location) -> None:
         lake.move("a/1", "a/b/3")
 
 
+def test_the_stamp_of_a_file_changes_with_the_file_and_with_no_other(lake: Location) -> None:
+    for key in ("a", "folder/b", "folder/deep/c"):
+        lake.write(key, b"one")
+    before = lake.stamps("folder", deep=True)
+    assert [stamp.split(" ")[0] for stamp in before] == ["b", "deep/c"]
+    assert [stamp.split(" ")[0] for stamp in lake.stamps("folder")] == ["b"]
+    assert lake.stamps("folder", deep=True) == before
+    lake.write("a", b"two")
+    assert lake.stamps("folder", deep=True) == before
+    lake.write("folder/deep/c", b"two")
+    after = lake.stamps("folder", deep=True)
+    assert after[0] == before[0]
+    assert after[1] != before[1]
+    assert lake.stamps("nowhere") == lake.stamps("nowhere", deep=True) == []
+
+
 def test_temp_files_are_not_listed_and_swept_when_they_are_old(lake: Location) -> None:
     lake.write("archive/.tmp-1", b"half")
     lake.write("archive/a", b"")
