@@ -9,7 +9,7 @@ from pydantic import Field
 from lakehouse_assets.defs import artifacts, metadata
 from lakehouse_assets.defs.archive import archive_asset
 from lakehouse_assets.defs.artifacts import Artifact
-from lakehouse_assets.defs.asked import AskedConfig, asked_fields, run_asked
+from lakehouse_assets.defs.asked import AskedConfig, asked_fields, asked_job, run_asked
 from lakehouse_assets.defs.automation import keep_latest, keep_present
 from lakehouse_assets.defs.declaring import Result, asset_of
 from lakehouse_assets.defs.differences import diff_asset
@@ -83,10 +83,22 @@ def build_assets(naming: Naming) -> list[dg.AssetsDefinition | dg.SourceAsset]:
     ]
 
 
+def _bring_in(
+    dataset: Dataset, config: ImportConfig, log: dg.DagsterLogManager
+) -> tuple[FlushJob, ImportJob | None]:
+    """Flush the journal, then do what else a run's config asks for."""
+    asked = asked_job(config, ImportJob, DeleteJob, FlushJob)
+    if isinstance(asked, FlushJob):
+        # under the id that the job's record is waited for
+        return dataset.run(asked, progress=LogProgress(log)), None
+    flushed = dataset.flush(progress=LogProgress(log))
+    return flushed, run_import(dataset, config, log)
+
+
 def run_import(dataset: Dataset, config: ImportConfig, log: dg.DagsterLogManager) -> ImportJob | None:
     """Import the files of a run's config, if it names any, or delete what it asks for."""
     if config.job:
-        done = run_asked(dataset, config, log, ImportJob, DeleteJob, FlushJob)
+        done = run_asked(dataset, config, log, ImportJob, DeleteJob)
         return done if isinstance(done, ImportJob) else None
     if not config.files:
         return None
@@ -132,8 +144,7 @@ def _statements(naming: Naming) -> dg.AssetsDefinition:
     def statements(context: dg.AssetExecutionContext, config: ImportConfig) -> Result:
         with explained():
             dataset = open_lake(context, naming).dataset(context.partition_key)
-            flushed = dataset.flush(progress=LogProgress(context.log))
-            job = run_import(dataset, config, context.log)
+            flushed, job = _bring_in(dataset, config, context.log)
             return dg.MaterializeResult(
                 data_version=dg.DataVersion(dataset.content_version()),
                 metadata={**metadata.of_statements(dataset, job), **of_flush(flushed)},
