@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from lakehouse_assets import layout
 from lakehouse_assets.archive.files import ArchivedFile
@@ -109,6 +110,14 @@ def record(location: Location, stamp: str | None, summary: Summary) -> None:
 def current_version(location: Location, tags: Tags) -> str:
     """The version of an archive: the one on record, unless the archive was touched since; then it is looked through."""
     stamp, known = tags.text(_TAG), recorded(location)
-    if known is not None and stamp is not None and known.source.get(_TAG) == stamp:
+    if stamp is None:
+        return list_archive(location).version
+    if known is not None and known.source.get(_TAG) == stamp:
         return known.digest
+    return _version_at(location, stamp)
+
+
+@lru_cache(maxsize=1024)
+def _version_at(location: Location, stamp: str) -> str:
+    # a sensor asks again and again, and may never count the files, which would leave a record
     return list_archive(location).version
