@@ -46,9 +46,7 @@ class Sensors:
         self._defs = build_definitions(lake.uri)
         self._repository = self._defs.get_repository_def()
         self._cursors: dict[str, object] = {}
-        # the daemon keeps the graph; Dagster's tester would make it anew for each look
-        graph = self._defs.resolve_asset_graph()
-        type(self._defs).resolve_asset_graph = lambda _: graph
+        self._graph = self._defs.resolve_asset_graph()
 
     def look(self, name: str) -> tuple[float, float, str]:
         """One look: seconds and CPU seconds, and what it came to; what it asks for is done, but for runs."""
@@ -56,12 +54,8 @@ class Sensors:
 
         began = time.perf_counter(), time.process_time()
         if name == "keep_fresh":
-            found = dg.evaluate_automation_conditions(
-                self._defs, self.instance, cursor=self._cursors.get(name)
-            )
-            spent = time.perf_counter() - began[0], time.process_time() - began[1]
-            self._cursors[name] = found.cursor
-            return *spent, f"{found.total_requested} requested"
+            asked = self._automate()
+            return time.perf_counter() - began[0], time.process_time() - began[1], f"{asked} runs asked for"
         context = dg.build_sensor_context(
             instance=self.instance,
             cursor=self._cursors.get(name),
@@ -75,6 +69,29 @@ class Sensors:
         for request in found.dynamic_partitions_requests or []:
             self.instance.add_dynamic_partitions("dataset", list(request.partition_keys))
         return *spent, found.skip_message or f"{len(found.run_requests or [])} runs asked for"
+
+    def _automate(self) -> int:
+        """What the daemon does for automation: how many runs it asks for."""
+        import dagster as dg
+        from dagster._core.definitions.asset_daemon_cursor import AssetDaemonCursor
+        from dagster._core.definitions.automation_tick_evaluation_context import (
+            AutomationTickEvaluationContext,
+        )
+
+        cursor = self._cursors.get("keep_fresh") or AssetDaemonCursor.empty()
+        requests, self._cursors["keep_fresh"], _ = AutomationTickEvaluationContext(
+            evaluation_id=cursor.evaluation_id + 1,
+            instance=self.instance,
+            asset_graph=self._graph,
+            cursor=cursor,
+            materialize_run_tags={},
+            observe_run_tags={},
+            emit_backfills=False,
+            auto_observe_asset_keys=set(),
+            asset_selection=dg.AssetSelection.all(),
+            logger=logging.getLogger("automation"),
+        ).evaluate()
+        return len(requests)
 
     def size(self, name: str) -> int:
         """The characters of a cursor."""
@@ -142,7 +159,9 @@ def workplace(given: str | None) -> Iterator[Path]:
         yield Path(folder)
 
 
-def measure(folder: Path, datasets: int, changed: int, say: Callable[[str], None]) -> dict[str, object]:
+def measure(
+    folder: Path, datasets: int, changed: int, say: Callable[[str], None]
+) -> dict[str, dict[str, float]]:
     """All figures, by sensor."""
     lake = prepare(folder, datasets)
     sensors = Sensors(lake, folder / "home")
@@ -187,16 +206,22 @@ def main() -> None:
         found = measure(
             folder, given.datasets, given.changed, lambda text: None if given.json else print(text)
         )
-    if given.json:
-        print(json.dumps(found))
-        return
-    print(f"\n{given.datasets:,} datasets; milliseconds of a look (CPU)")
+        if given.json:
+            print(json.dumps(found))
+        else:
+            show(found, given.datasets, given.changed)
+
+
+def show(found: dict[str, dict[str, float]], datasets: int, changed: int) -> None:
+    """Print a table."""
+    print(f"\n{datasets:,} datasets; milliseconds of a look (CPU)")
     for name, figures in found.items():
         print(
             f"{name:16} quiet {figures['quiet_ms']:7.0f} ({figures['quiet_cpu_ms']:.0f})"
-            f"   {given.changed} changed {figures['changed_ms']:7.0f} ({figures['changed_cpu_ms']:.0f})"
+            f"   {changed} changed {figures['changed_ms']:7.0f} ({figures['changed_cpu_ms']:.0f})"
             f"   first look {figures['first_ms']:7.0f} ({figures['first_cpu_ms']:.0f})"
-            f"   cursor {figures['cursor_bytes']:,} bytes"
+            f"   cursor {figures['cursor_bytes']:,} bytes",
+            flush=True,
         )
 
 
