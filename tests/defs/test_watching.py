@@ -6,6 +6,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from dagster._core.definitions.data_version import StaleStatus
+from dagster._utils.test.data_versions import get_stale_status_resolver
 
 from lakehouse_assets.defs import watching
 from lakehouse_assets.defs.assets import build_assets
@@ -18,9 +19,6 @@ from tests.factories import write_lines
 
 EXPORTS = ["statements_csv", "entities_json", "documents_csv", "statistics_json"]
 DIFFS = ["entities_diff", "documents_diff"]
-
-Shown = Callable[[], dict[str, StaleStatus]]
-
 
 Observed = Callable[[], list[tuple[str | None, str]]]
 
@@ -322,3 +320,28 @@ def test_a_cursor_that_somebody_wrote_is_no_cursor(
     for cursor in ("nonsense", "[]", "z:nonsense"):
         tick("watch_lake", cursor)
     assert instance.get_dynamic_partitions("dataset") == ["acme"]
+
+
+def test_a_lake_with_a_prefix_shows_nothing_stale_but_what_is(
+    acme: Dataset, instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    naming = Naming(("other",))
+
+    def look() -> list[str]:
+        assets = build_assets(naming)
+        resolver = get_stale_status_resolver(instance, assets)
+        partitions = {
+            asset.key: None if asset.key.path[-1] == "catalog_index" else "acme" for asset in assets
+        }
+        return [
+            key.path[-1]
+            for key, name in partitions.items()
+            if resolver.get_status(key, name) != StaleStatus.FRESH
+        ]
+
+    acme.make()
+    report_dataset(instance, acme, naming=naming)
+    assert look() == []
+    acme.import_files([write_lines(tmp_path / "more.json", people(1, start=9))])
+    report_dataset(instance, acme, naming=naming)
+    assert look() == EXPORTS

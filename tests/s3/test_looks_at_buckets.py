@@ -1,7 +1,15 @@
 """What shows from outside that something in a bucket changed."""
 
-import pytest
+from collections.abc import Iterator
 
+import dagster as dg
+import pytest
+from dagster._core.definitions.sensor_definition import SensorExecutionData
+
+from lakehouse_assets.defs.naming import Naming
+from lakehouse_assets.defs.resources import LakeResource
+from lakehouse_assets.defs.watching import watch_sensor
+from lakehouse_assets.errors import StorageError
 from lakehouse_assets.lake import Lake
 from lakehouse_assets.model.pipeline import CrawlSource
 from tests.factories import person
@@ -103,3 +111,43 @@ def test_an_object_that_a_filter_keeps_out_does_not_show(bucket: Bucket) -> None
     before = acme.sources.look_at(source)
     files.write("a.txt", b"new")
     assert acme.sources.look_at(source).sign == before.sign
+
+
+class BucketResource(LakeResource):
+    """A lake in a bucket of the tests."""
+
+    options: dict[str, str]
+
+    def storage_options(self) -> dict[str, str]:
+        return self.options
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as made:
+        yield made
+
+
+def test_a_store_that_refuses_fails_the_look_and_what_was_seen_before_counts_still(
+    made: Bucket, instance: dg.DagsterInstance
+) -> None:
+    naming = Naming()
+    sensor = watch_sensor(naming, seconds=120)
+    resources = {"lake": BucketResource(uri=made.uri, options=made.options)}
+
+    def tick(cursor: str | None) -> SensorExecutionData:
+        with dg.build_sensor_context(instance=instance, cursor=cursor, resources=resources) as context:
+            return sensor.evaluate_tick(context)
+
+    first = tick(None)
+    assert [list(request.partition_keys) for request in first.dynamic_partitions_requests or []] == [["acme"]]
+    instance.add_dynamic_partitions("dataset", ["acme"])
+    told = len(instance.fetch_materializations(dg.AssetKey("statements"), limit=10).records)
+    assert told == 1
+    made.rule(status=403)
+    with pytest.raises(StorageError):
+        tick(first.cursor)
+    made.heal()
+    again = tick(first.cursor)
+    assert "nothing changed in 1 datasets" in (again.skip_message or "")
+    assert len(instance.fetch_materializations(dg.AssetKey("statements"), limit=10).records) == told
