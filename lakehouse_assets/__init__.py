@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lakehouse_assets.checkpoints import CheckpointStore as CheckpointStore
     from lakehouse_assets.component import LakehouseComponent as LakehouseComponent
     from lakehouse_assets.defs.build import build_definitions as build_definitions
+    from lakehouse_assets.defs.checkpoint_io import CheckpointIOManager as CheckpointIOManager
     from lakehouse_assets.errors import AssertionFailed as AssertionFailed
     from lakehouse_assets.errors import LakehouseError as LakehouseError
     from lakehouse_assets.lake import Dataset as Dataset
@@ -81,6 +82,7 @@ _PLACES = {
     "StateData": "lakehouse_assets.state",
     "StateStore": "lakehouse_assets.state",
     # these load Dagster
+    "CheckpointIOManager": "lakehouse_assets.defs.checkpoint_io",
     "LakehouseComponent": "lakehouse_assets.component",
     "build_definitions": "lakehouse_assets.defs.build",
     **dict.fromkeys(_OPERATIONS, "lakehouse_assets.operations"),

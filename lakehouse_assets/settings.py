@@ -71,6 +71,8 @@ class Settings(BaseSettings):
     """When so many statements wait in a journal, Dagster flushes it."""
     journal_seconds: float = Field(default=60, ge=0)
     """When something has waited in a journal for so long, Dagster flushes it, in seconds."""
+    checkpoint_retention_days: float = Field(default=7, ge=0)
+    """How long checkpoints stay that nothing was written to, in days; those of a run that succeeded go at its end."""
     crawl_stall_seconds: float = Field(default=60, gt=0)
     """How long a crawl waits for the next byte of a server, in seconds; a file as a whole may take any time."""
     unpack_ratio: int = Field(default=200, ge=1)

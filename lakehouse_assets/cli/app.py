@@ -11,6 +11,7 @@ from lakehouse_assets import __version__
 from lakehouse_assets.cli import (
     archive,
     changes,
+    checkpoints,
     crawl,
     datasets,
     differences,
@@ -46,6 +47,7 @@ _VERBS = (
     maintenance,
     health,
     state,
+    checkpoints,
     server,
 )
 

@@ -9,6 +9,8 @@ import dagster as dg
 
 from lakehouse_assets.defs.assets import build_assets
 from lakehouse_assets.defs.automation import keep_fresh
+from lakehouse_assets.defs.checkpoint_cleaning import cleaning_sensors, sweep_job, sweep_schedule
+from lakehouse_assets.defs.checkpoint_io import LakeCheckpoints
 from lakehouse_assets.defs.checks import build_checks
 from lakehouse_assets.defs.jobs import catalog_job, check_job, make_job
 from lakehouse_assets.defs.journal import flush_job, flush_sensor
@@ -70,11 +72,16 @@ def build_definitions(
         warnings.filterwarnings("ignore", category=dg.BetaWarning)
         make, check, flush = make_job(naming), check_job(naming), flush_job(naming)
         maintenance = compact_job(naming), merge_job(naming), vacuum_job(naming)
+        sweep = sweep_job(naming)
         return dg.Definitions(
             assets=build_assets(naming),
             asset_checks=build_checks(naming),
-            jobs=[make, flush, catalog_job(naming), check, *maintenance],
-            schedules=[make_schedule(naming, make), *maintenance_schedules(naming, *maintenance)],
+            jobs=[make, flush, catalog_job(naming), check, *maintenance, sweep],
+            schedules=[
+                make_schedule(naming, make),
+                *maintenance_schedules(naming, *maintenance),
+                sweep_schedule(naming, sweep),
+            ],
             sensors=[
                 watch_sensor(naming, seconds=interval),
                 checks_sensor(naming, check, make),
@@ -83,8 +90,13 @@ def build_definitions(
                 timetable_sensor(naming, make, *maintenance),
                 flush_sensor(naming, flush),
                 keep_fresh(naming),
+                *cleaning_sensors(naming),
             ],
-            resources={naming.resource: lake, naming.name("states"): StateResource(lake=lake)},
+            resources={
+                naming.resource: lake,
+                naming.name("states"): StateResource(lake=lake),
+                naming.name("checkpoints"): LakeCheckpoints(lake=lake),
+            },
             # a process of its own for each step would take seconds to start
             executor=dg.in_process_executor if in_process else None,
         )
