@@ -288,6 +288,7 @@ class Dataset(DatasetParts):
         exclude_glob: str | None = None,
         existing: HandleExistingMode | None = None,
         make_entities: bool | None = None,
+        journal: bool = False,
         verify: bool = False,
         retry_failed: str | None = None,
         progress: Progress | None = None,
@@ -299,7 +300,7 @@ class Dataset(DatasetParts):
 
         What is given goes before what pipeline.yml says. What cannot be read is counted in `errors` and named in the
         report. With `verify` the archive is only compared with the source; `retry_failed` takes nothing but what failed
-        in the run of that id.
+        in the run of that id. With `journal` the entities wait in the journal, and the next flush makes them visible.
         """
         asked = {
             "uri": str(uri) if uri is not None else None,
@@ -313,7 +314,7 @@ class Dataset(DatasetParts):
             "retry_failed": retry_failed,
         }
         given = {name: value for name, value in asked.items() if value is not None}
-        job = CrawlJob.make(dataset=self.name, verify=verify, **given)
+        job = CrawlJob.make(dataset=self.name, verify=verify, journal=journal, **given)
         return CrawlOperation(job, repositories=self.repositories, progress=progress).run()
 
     def crawl_report(self, run_id: str) -> CrawlReport:

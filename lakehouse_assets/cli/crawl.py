@@ -68,6 +68,10 @@ def crawl(
             show_default=False,
         ),
     ] = None,
+    journal: Annotated[
+        bool,
+        typer.Option("--journal", help="Entities into the journal; `lakehouse flush` makes them visible."),
+    ] = False,
     verify: Annotated[
         bool,
         typer.Option("--verify", help="Read all files and compare them with the archive; store nothing."),
@@ -96,6 +100,7 @@ def crawl(
             exclude_glob=exclude_glob,
             existing=existing,
             make_entities=entities,
+            journal=journal,
             verify=verify,
             retry_failed=retry_failed,
             progress=progress,

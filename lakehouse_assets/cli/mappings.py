@@ -90,6 +90,9 @@ def run(
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Run them even if nothing changed.")] = False,
+    journal: Annotated[
+        bool, typer.Option("--journal", help="Into the journal; `lakehouse flush` makes it visible.")
+    ] = False,
 ) -> int:
     """
     Make the entities of mappings, those that changed since they ran.
@@ -105,7 +108,7 @@ def run(
     jobs: list[MappingJob] = []
     failed: dict[str, str] = {}
     with Bar("mapping", shown=not call.quiet) as progress:
-        for ran in mappings.run(wanted, force=force, progress=progress):
+        for ran in mappings.run(wanted, force=force, journal=journal, progress=progress):
             if ran.job is not None:
                 jobs.append(ran.job)
             if ran.error is not None:

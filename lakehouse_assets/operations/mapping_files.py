@@ -116,10 +116,15 @@ class MappingFiles(Mappings):
         )
 
     def run_one(
-        self, content_hash: str, *, force: bool = False, progress: Progress | None = None
+        self,
+        content_hash: str,
+        *,
+        force: bool = False,
+        journal: bool = False,
+        progress: Progress | None = None,
     ) -> MappingJob:
-        """Run the mapping of a file, unless it ran as it is now."""
-        job = MappingJob.make(dataset=self._parts.name, content_hash=content_hash)
+        """Run the mapping of a file, unless it ran as it is now; with `journal` what it makes waits there."""
+        job = MappingJob.make(dataset=self._parts.name, content_hash=content_hash, journal=journal)
         return MappingOperation(job, repositories=self._parts, progress=progress).run(force=force)
 
     def run(
@@ -127,18 +132,22 @@ class MappingFiles(Mappings):
         hashes: Sequence[str] | None = None,
         *,
         force: bool = False,
+        journal: bool = False,
         progress: Progress | None = None,
     ) -> Iterator[Ran]:
         """
         Run some mappings, by default all that were not replaced, one after the other; one that fails stops none.
 
-        When all are run, those of which a newer file was archived go over to that first.
+        When all are run, those of which a newer file was archived go over to that first. With `journal` what they make
+        waits there for the next flush.
         """
         if hashes is None:
             self.follow()
         for content_hash in dict.fromkeys(self.wanted() if hashes is None else hashes):
             try:
-                yield Ran(content_hash, self.run_one(content_hash, force=force, progress=progress))
+                yield Ran(
+                    content_hash, self.run_one(content_hash, force=force, journal=journal, progress=progress)
+                )
             except LakehouseError as exc:
                 yield Ran(content_hash, error=exc)
 

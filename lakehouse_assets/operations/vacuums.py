@@ -10,7 +10,7 @@ from lakehouse_assets.model.times import now_utc
 from lakehouse_assets.operations.base import DatasetJobOperation
 from lakehouse_assets.operations.delegating import asset_config
 from lakehouse_assets.remote.launch import Launch
-from lakehouse_assets.statements.vacuum import LEFT_OVER, find_unneeded, vacuum
+from lakehouse_assets.statements.vacuum import find_unneeded, sweep, vacuum
 from lakehouse_assets.storage.jobs import JobRun
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class VacuumOperation(DatasetJobOperation[VacuumJob]):
         """Note that there was no data file to delete; what dead writers left over goes all the same."""
         super().skip()
         self.job.skipped = True
-        self.job.swept = len(self.parts.location.sweep(older=LEFT_OVER))
+        self.job.swept = len(sweep(self.parts.location, self.parts.leases))
 
     def launch(self, force: bool) -> Launch:
         """The job of Dagster that does it."""

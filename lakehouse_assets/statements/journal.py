@@ -131,6 +131,24 @@ class Journal:
             done = self._dataset.swap(layout.JOURNAL_BATCH, slot.data, data)
         return Slot(batch, data) if done else None
 
+    def left_over(self, before: datetime) -> list[str]:
+        """The tokens of rows that no segment makes visible, and that nobody wrote to since: dead writers left them."""
+        # the rows first: what is confirmed meanwhile has a segment by the time that those are listed
+        tokens = self._dataset.folders(layout.JOURNAL_ROWS)
+        if not tokens:
+            return []
+        named = {segment.token for segment in self.waiting()}
+        named |= {
+            segment.token for name in self.slot().batch.segments if (segment := Waiting.parse(f"{name}.json"))
+        }
+        return [token for token in tokens if token not in named and self._is_older(token, before)]
+
+    def _is_older(self, token: str, before: datetime) -> bool:
+        folder = layout.journal_rows(token)
+        times = [self._dataset.modified(key) for key in self._dataset.keys(folder)]
+        # of a folder without files somebody may just have begun one
+        return bool(times) and all(time is None or time < before for time in times)
+
     def remove(self, names: Sequence[str]) -> None:
         """Remove segments that are in the table; their data files first, as nobody would look for them later."""
         for name in names:

@@ -16,6 +16,7 @@ from urllib.parse import unquote
 from lakehouse_assets import layout
 from lakehouse_assets.errors import StorageError
 from lakehouse_assets.model.times import from_iso, now_utc
+from lakehouse_assets.statements.journal import Journal
 from lakehouse_assets.statements.table import Snapshot, StatementTable
 from lakehouse_assets.storage.leases import Leases
 from lakehouse_assets.storage.location import Location
@@ -57,8 +58,18 @@ def vacuum(
         lease.check()
         for key in found:
             table.location.delete(key)
-        swept = dataset.sweep(older=LEFT_OVER)
+        swept = sweep(dataset, leases)
     return Vacuumed(tuple(found), size, tuple(swept))
+
+
+def sweep(dataset: Location, leases: Leases) -> list[str]:
+    """Remove what dead writers left: temp files, open uploads, and rows of the journal that they never confirmed."""
+    swept = dataset.sweep(older=LEFT_OVER)
+    for token in Journal(dataset).left_over(_before(leases, LEFT_OVER)):
+        log.info("removing rows of the journal that nobody confirmed: %s", token)
+        dataset.delete_tree(layout.journal_rows(token))
+        swept.append(layout.journal_rows(token))
+    return swept
 
 
 def find_unneeded(table: StatementTable, leases: Leases, *, retention_hours: int = 0) -> list[str]:
@@ -94,12 +105,14 @@ def _left_over(table: Location, leases: Leases, keys: Sequence[str], *, hours: i
     """Those of files unknown to the table that nobody will commit any more."""
     if not keys:
         return set()
-    before = now_utc() - max(LEFT_OVER, timedelta(hours=hours))
-    began = [from_iso(mark.taken) for mark in leases.marks(layout.STAGING)]
-    for start in began:
-        if start is not None:
-            before = min(before, start)
+    before = _before(leases, max(LEFT_OVER, timedelta(hours=hours)))
     return {key for key in keys if _is_older(table, key, before)}
+
+
+def _before(leases: Leases, age: timedelta) -> datetime:
+    """What was written before then, nobody who is alive has at work; it is so old at least."""
+    began = [from_iso(mark.taken) for mark in leases.marks(layout.STAGING)]
+    return min([now_utc() - age, *(start for start in began if start is not None)])
 
 
 def _is_older(table: Location, key: str, before: datetime) -> bool:

@@ -33,11 +33,21 @@ class Gathered:
     """
 
     def __init__(
-        self, store: StatementStore, *, make_entities: bool, on_refused: Callable[[str], None]
+        self,
+        store: StatementStore,
+        *,
+        make_entities: bool,
+        on_refused: Callable[[str], None],
+        journal: bool = False,
     ) -> None:
-        """Without `make_entities` nothing is imported. `on_refused` hears why an entity was not taken."""
+        """
+        Without `make_entities` nothing is imported. `on_refused` hears why an entity was not taken.
+
+        With `journal` the entities wait there for a flush, and no lock keeps them from being confirmed.
+        """
         self._store = store
         self._make_entities = make_entities
+        self._journal = journal
         self._on_refused = on_refused
         self._outcomes: list[Outcome] = []
         self._folders: set[str] = set()
@@ -96,6 +106,7 @@ class Gathered:
             [Source("the files crawled", lambda: io.BytesIO(data), size=len(data))],
             origin=ORIGIN,
             trusted=True,
+            journal=self._journal,
             keep_bad=self._refused,
             progress=_nothing,
         )

@@ -14,6 +14,7 @@ class CrawlJob(DatasetJob):
 
     `verify` only compares, `retry_failed` names an earlier run of which nothing but the failures is tried again. Each
     file `seen` is `stored`, `known`, `skipped` by a filter, or one of the `errors`; `report` is where these are named.
+    With `journal` the entities wait in the journal for the next flush.
     """
 
     uri: str | None = None
@@ -23,6 +24,7 @@ class CrawlJob(DatasetJob):
     glob: str | None = None
     exclude_glob: str | None = None
     make_entities: bool = False
+    journal: bool = False
     existing: HandleExistingMode | None = HandleExistingMode.skip_path
     verify: bool = False
     retry_failed: str | None = None

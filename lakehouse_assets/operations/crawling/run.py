@@ -132,7 +132,10 @@ class SourceRun:
         self._bookmark = Bookmark(parts.location, parts.states, source.uri, run_id=job.run_id)
         self._catalogue = self._bookmark.open()
         self._entities = Gathered(
-            parts.store, make_entities=plan.config.make_entities, on_refused=self._refused
+            parts.store,
+            make_entities=plan.config.make_entities,
+            journal=job.journal,
+            on_refused=self._refused,
         )
         work = (
             Comparison(source, parts.archive)
