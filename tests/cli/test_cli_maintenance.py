@@ -101,3 +101,20 @@ def test_another_programs_lock_is_never_broken_by_itself(
     assert "another program" in acme("unlock", "-d", "acme").out
     assert acme("unlock", "-d", "acme", "--force", "--json").json["broken"] is True
     assert acme("import", "-d", "acme", entities).code == 0
+
+
+def test_a_flush_makes_visible_what_was_imported_into_the_journal(acme: Lakehouse, entities: Path) -> None:
+    before = acme("status", "-d", "acme", "--json").json
+    told = acme("import", "-d", "acme", "--journal", "--origin", "late", entities)
+    assert "into the journal of acme" in told.out
+    waiting = acme("status", "-d", "acme", "--json").json
+    assert (before["journal_rows"], waiting["journal_rows"]) == (0, 8)
+    assert waiting["content_version"] == before["content_version"]
+    flushed = acme("flush", "-d", "acme", "--json").json
+    assert (flushed["dataset"], flushed["segments"], flushed["rows"]) == ("acme", 1, 8)
+    assert (flushed["skipped"], flushed["errors"]) == (False, 0)
+    assert flushed["digest"] == acme("status", "-d", "acme", "--json").json["content_version"]
+    assert flushed["digest"] != before["content_version"]
+    assert acme("flush", "-d", "acme").out == "acme: nothing to flush\n"
+    acme("import", "-d", "acme", "--journal", entities)
+    assert acme("flush", "-d", "acme").out.startswith("flushed 1 segment into acme: 8 statements in ")

@@ -1,6 +1,8 @@
 """What programs write into the journal: confirmed by close, visible after a flush, exactly once."""
 
 import json
+import os
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from lakehouse_assets import layout
 from lakehouse_assets.errors import InvalidData
 from lakehouse_assets.lake import Lake
+from lakehouse_assets.mapping.config import DatasetMapping
 from lakehouse_assets.operations import FlushJob, FlushOperation
 from lakehouse_assets.statements.flush import APP
 from tests.factories import company, entity, make_dataset, rows_of, tree, values_of
@@ -224,3 +227,91 @@ def test_a_segment_that_cannot_be_read_stops_the_flush_and_says_which_it_is(data
     with pytest.raises(InvalidData, match=r"journal/2.*cannot be read, so nothing was flushed"):
         dataset.flush()
     assert names(dataset) == set()
+
+
+def test_a_mapping_may_write_through_the_journal(dataset, tmp_path):
+    table = tmp_path / "people.csv"
+    table.write_text("id,name,alias\n1,Jane,Joan\n")
+    checksum = dataset.archive.store(str(table), key="people.csv").checksum
+    for number, column in enumerate(["name", "alias"]):
+        entity = {"schema": "Person", "key": "id", "properties": {"name": {"column": column}}}
+        found = {"dataset": "acme", "content_hash": checksum, "queries": [{"entities": {"p": entity}}]}
+        dataset.mappings.put(DatasetMapping.model_validate(found))
+        (ran,) = dataset.mappings.run(journal=True)
+        assert (ran.job.entities, ran.job.deleted) == (1, 2 * number)
+        assert len(names(dataset)) == number
+        dataset.flush()
+        assert names(dataset) == {["Jane", "Joan"][number]}
+
+
+def test_a_crawl_may_write_its_entities_through_the_journal(dataset, tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.txt").write_text("a")
+    dataset.crawl(tmp_path / "in", journal=True)
+    assert dataset.status().entities == 0
+    dataset.flush()
+    assert dataset.status().entities == 1
+    assert dataset.crawl(tmp_path / "in", journal=True).known == 1
+
+
+def test_rows_that_a_dead_writer_left_are_cleared_away_and_those_of_a_segment_are_not(dataset):
+    write(dataset, company("c1"))
+    left = dataset.location.path / "journal/rows/dead/shard=0"
+    left.mkdir(parents=True)
+    (left / "part.parquet").write_bytes(b"x")
+    assert dataset.vacuum(force=True).swept == 0
+    long_ago = time.time() - timedelta(days=2).total_seconds()
+    for path in dataset.location.path.glob("journal/rows/**/*.parquet"):
+        os.utime(path, (long_ago, long_ago))
+    with dataset.statements.staging("live"):
+        assert dataset.vacuum(force=True).swept == 1
+    assert not left.exists()
+    assert dataset.flush().rows == 2
+
+
+def test_rows_of_a_writer_that_is_at_work_are_left_alone(dataset):
+    with dataset.statements.staging("live") as staging:
+        staging.write(rows_like(dataset))
+        staging.finish()
+        for path in dataset.location.path.glob("journal/rows/**/*.parquet"):
+            soon = time.time() + 60
+            os.utime(path, (soon, soon))
+        assert dataset.vacuum(force=True).swept == 0
+
+
+def rows_like(dataset):
+    """Rows as a writer has them."""
+    other = make_dataset(dataset.location.path.parent / "other")
+    other.import_entities([company("c9")])
+    return rows_of(other)
+
+
+def test_what_lies_in_the_folder_and_is_no_segment_is_left_alone(dataset):
+    dataset.location.write("journal/README.txt", b"x")
+    dataset.location.write("journal/some.json", b"{}")
+    assert dataset.flush().skipped
+    write(dataset, company("c1"))
+    assert dataset.flush().segments == 1
+    assert set(dataset.location.names("journal")) == {"README.txt", "some.json", "flush.json"}
+
+
+def test_a_journal_whose_batch_was_lost_goes_on_with_the_number_of_the_table(dataset):
+    for number in range(3):
+        write(dataset, company(f"c{number}"))
+        dataset.flush()
+        dataset.location.delete(layout.JOURNAL_BATCH)
+    assert dataset.statements.table.last_step(APP) == 3
+    assert len(values_of(dataset)) == 3
+
+
+def test_a_segment_that_somebody_removed_holds_nothing_up(dataset, caplog):
+    write(dataset, company("c1"))
+    write(dataset, company("c2", name=["Two"]))
+    first = dataset.statements.journal.waiting()[0]
+    slot = dataset.statements.journal.slot()
+    batch = {"number": 1, "segments": tuple(each.name for each in dataset.statements.journal.waiting())}
+    dataset.statements.journal.exchange(slot, slot.batch.model_copy(update=batch))
+    dataset.location.delete(layout.journal_segment(first.name))
+    dataset.flush()
+    assert names(dataset) == {"Two"}
+    assert "is gone, its rows are lost" in caplog.text
