@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import dagster as dg
 
+from lakehouse_assets import layout
 from lakehouse_assets.archive.sources.http import masked
 from lakehouse_assets.defs.artifacts import ARCHIVE
 from lakehouse_assets.defs.cursors import read_cursor, write_cursor
@@ -197,7 +198,10 @@ def _request(
     naming: Naming, dataset: str, sources: Sequence[_Watched], states: Mapping[str, _State]
 ) -> dg.RunRequest:
     """A run that crawls some sources of a dataset; of the same state of them Dagster makes no second one."""
-    state = " ".join(f"{each.key} {states[each.key].sign}" for each in sources)
+    # what looks as it once did is crawled all the same when it was crawled in between, or the dataset was made anew
+    made = sources[0].dataset.location.modified(layout.CONFIG)
+    crawled = [f"{state.job} {state.generation}" for state in sources[0].dataset.sources.states()]
+    state = " ".join((str(made), *crawled, *(f"{each.key} {states[each.key].sign}" for each in sources)))
     config = {"pipeline": True, "only": [masked(each.source.uri) for each in sources]}
     return dg.RunRequest(
         partition_key=dataset,

@@ -163,6 +163,26 @@ def test_after_a_restart_the_same_state_gets_the_same_run_key(watched: Dataset, 
     assert keys[0] == keys[1] != []
 
 
+def test_a_dataset_that_was_made_anew_is_crawled_anew(
+    watched: Dataset, folder: Path, lake: Lake, tick: Tick
+) -> None:
+    (first,) = tick("watch_sources").run_requests or []
+    lake.location.delete_tree("acme")
+    assert asked(tick("watch_sources")) == []
+    pipeline(lake.create_dataset("acme"), f"crawl: [{{uri: {folder}}}]")
+    (second,) = tick("watch_sources").run_requests or []
+    assert second.run_key != first.run_key
+
+
+def test_a_source_that_looks_as_it_once_did_is_crawled_again_when_it_was_crawled_in_between(
+    watched: Dataset, tick: Tick
+) -> None:
+    (first,) = tick("watch_sources").run_requests or []
+    watched.crawl()
+    (second,) = tick("watch_sources").run_requests or []
+    assert second.run_key != first.run_key
+
+
 def test_a_source_that_cannot_be_looked_at_stops_nobody_and_asks_for_nothing_when_it_is_back(
     watched: Dataset, folder: Path, lake: Lake, tick: Tick, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
