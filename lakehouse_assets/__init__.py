@@ -47,6 +47,8 @@ _OPERATIONS = [
     "ExportStatementsOperation",
     "ExportStatisticsJob",
     "ExportStatisticsOperation",
+    "FlushJob",
+    "FlushOperation",
     "HandleExistingMode",
     "ImportJob",
     "ImportOperation",

@@ -12,8 +12,8 @@ from lakehouse_assets.exports.statements_csv import COLUMNS, HEADER, render_stat
 from lakehouse_assets.exports.statements_parquet import write_parquet
 from lakehouse_assets.exports.text import buffers, concat
 from lakehouse_assets.statements import schema as s
+from lakehouse_assets.statements.datafiles import DataFile, Snapshot
 from lakehouse_assets.statements.reader import Reader
-from lakehouse_assets.statements.table import DataFile, Snapshot
 from lakehouse_assets.storage.digest import Sink
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from lakehouse_assets.operations.mapping_checks import MAPPINGS
 from lakehouse_assets.operations.references import check_references
 from lakehouse_assets.operations.repositories import Repositories
 from lakehouse_assets.statements import schema as s
-from lakehouse_assets.statements.table import Partition
+from lakehouse_assets.statements.datafiles import Partition
 from lakehouse_assets.storage.compression import decompressing
 from lakehouse_assets.storage.digest import digest_of
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from lakehouse_assets.errors import Conflict
 from lakehouse_assets.statements import schema as s
 from lakehouse_assets.statements.canonical import sort_rows
+from lakehouse_assets.statements.datafiles import DataFile, Partition
 from lakehouse_assets.statements.footers import is_canonical
 from lakehouse_assets.statements.reader import Reader
 from lakehouse_assets.statements.stage import Staging
-from lakehouse_assets.statements.table import DataFile, Partition
 from lakehouse_assets.storage.leases import Leases
 
 log = logging.getLogger(__name__)

@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING, Protocol
 from lakehouse_assets.errors import Conflict, NotFound
 from lakehouse_assets.statements import schema as s
 from lakehouse_assets.statements.canonical import canonical_rows
+from lakehouse_assets.statements.datafiles import DataFile, Partition, StagedFile, Step
 from lakehouse_assets.statements.footers import Footers
 from lakehouse_assets.statements.journal import Journal, Slot, staged
 from lakehouse_assets.statements.ranges import open_parts, plan, read
 from lakehouse_assets.statements.reader import Reader
 from lakehouse_assets.statements.revival import Revival
 from lakehouse_assets.statements.stage import Staging
-from lakehouse_assets.statements.table import DataFile, Partition, StagedFile, Step
 from lakehouse_assets.storage.parallel import in_parallel
 
 if TYPE_CHECKING:

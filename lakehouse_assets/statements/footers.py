@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from lakehouse_assets.errors import NotFound, StorageError
 from lakehouse_assets.statements import schema as s
+from lakehouse_assets.statements.datafiles import DataFile
 from lakehouse_assets.statements.stage import MARK, SORTED
-from lakehouse_assets.statements.table import DataFile
 from lakehouse_assets.storage.location import Location
 
 if TYPE_CHECKING:

@@ -16,9 +16,10 @@ from urllib.parse import unquote
 
 from lakehouse_assets.errors import NotFound, StorageError
 from lakehouse_assets.statements import schema as s
+from lakehouse_assets.statements.datafiles import DataFile, Partition, Snapshot
 from lakehouse_assets.statements.footers import Footers
 from lakehouse_assets.statements.ranges import Part, read, select
-from lakehouse_assets.statements.table import DataFile, Partition, Snapshot, StatementTable
+from lakehouse_assets.statements.table import StatementTable
 
 if TYPE_CHECKING:
     import polars as pl

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from lakehouse_assets import layout
 from lakehouse_assets.errors import StorageError, Unconfirmed
 from lakehouse_assets.model.journal import Batch, Segment, SegmentFile
-from lakehouse_assets.statements.table import Partition, StagedFile
+from lakehouse_assets.statements.datafiles import Partition, StagedFile
 from lakehouse_assets.storage.location import Location
 
 log = logging.getLogger(__name__)

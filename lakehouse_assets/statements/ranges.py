@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakehouse_assets.statements import schema as s
+from lakehouse_assets.statements.datafiles import DataFile, Partition
 from lakehouse_assets.statements.footers import Footer, Footers, RowGroup, named, read_footer
 from lakehouse_assets.statements.stage import ROW_GROUP
-from lakehouse_assets.statements.table import DataFile, Partition
 from lakehouse_assets.storage.location import Location
 from lakehouse_assets.storage.spilling import spilling
 

@@ -13,6 +13,7 @@ from lakehouse_assets import layout
 from lakehouse_assets.errors import NotFound, StorageError
 from lakehouse_assets.statements import schema as s
 from lakehouse_assets.statements.canonical import KEY_COLUMNS, canonical_rows, sort_rows
+from lakehouse_assets.statements.datafiles import DataFile, Partition, Snapshot
 from lakehouse_assets.statements.footers import Footers, is_canonical
 from lakehouse_assets.statements.ranges import (
     RANGE_ROWS,
@@ -25,7 +26,7 @@ from lakehouse_assets.statements.ranges import (
     select,
 )
 from lakehouse_assets.statements.settled import Settled, chosen, numbered
-from lakehouse_assets.statements.table import DataFile, Partition, Snapshot, StatementTable
+from lakehouse_assets.statements.table import StatementTable
 from lakehouse_assets.storage.leases import Leases
 
 if TYPE_CHECKING:

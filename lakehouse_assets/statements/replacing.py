@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from lakehouse_assets.errors import InvalidData
 from lakehouse_assets.statements import schema as s
 from lakehouse_assets.statements.canonical import KEY_COLUMNS, canonical_rows, sort_rows
+from lakehouse_assets.statements.datafiles import StagedFile
 from lakehouse_assets.statements.footers import read_footer
 from lakehouse_assets.statements.imports import BadLines, Imported
 from lakehouse_assets.statements.ranges import Part, plan, read, select
 from lakehouse_assets.statements.reader import Reader
-from lakehouse_assets.statements.table import StagedFile
 from lakehouse_assets.storage.location import Location
 
 if TYPE_CHECKING:

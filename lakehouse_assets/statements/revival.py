@@ -4,8 +4,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from lakehouse_assets.statements import schema as s
+from lakehouse_assets.statements.datafiles import Partition
 from lakehouse_assets.statements.reader import Reader
-from lakehouse_assets.statements.table import Partition
 
 if TYPE_CHECKING:
     import polars as pl

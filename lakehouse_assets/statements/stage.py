@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from lakehouse_assets.errors import Conflict, LakehouseError, StorageError
 from lakehouse_assets.statements import schema as s
-from lakehouse_assets.statements.table import Partition, StagedFile
+from lakehouse_assets.statements.datafiles import Partition, StagedFile
 from lakehouse_assets.storage.location import Location
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from lakehouse_assets.errors import Conflict
 from lakehouse_assets.settings import Settings
 from lakehouse_assets.statements import schema as s
 from lakehouse_assets.statements.canonical import sort_rows
+from lakehouse_assets.statements.datafiles import Partition, Step
 from lakehouse_assets.statements.explode import Stamp
 from lakehouse_assets.statements.flush import Flush, Flushed
 from lakehouse_assets.statements.imports import Advance, BadLines, Imported, Inputs, Intake, Revive
@@ -23,7 +24,7 @@ from lakehouse_assets.statements.reader import PartitionState, Reader
 from lakehouse_assets.statements.replacing import check_replaceable, overtaking, replaced_rows
 from lakehouse_assets.statements.revival import Revival
 from lakehouse_assets.statements.stage import Staging
-from lakehouse_assets.statements.table import Partition, StatementTable, Step
+from lakehouse_assets.statements.table import StatementTable
 from lakehouse_assets.storage.leases import Leases
 from lakehouse_assets.storage.location import Location
 from lakehouse_assets.storage.tags import Tags

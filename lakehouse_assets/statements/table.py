@@ -10,13 +10,19 @@ import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
+from typing import TYPE_CHECKING
 
 from lakehouse_assets import layout
 from lakehouse_assets.errors import Conflict, InvalidData, LakehouseError, StorageError, Unconfirmed
 from lakehouse_assets.statements import schema as s
+from lakehouse_assets.statements.datafiles import (
+    DataFile,
+    Snapshot,
+    StagedFile,
+    Step,
+    files_in,
+    removal,
+)
 from lakehouse_assets.storage.answers import explain_text
 from lakehouse_assets.storage.location import Location
 from lakehouse_assets.storage.options import for_delta
@@ -36,88 +42,6 @@ COMMIT_TRIES = 20
 # what delta-rs calls an object store that refuses
 _STORE = "Generic S3 error"
 _LAYOUT_ONLY = {"OPTIMIZE", "VACUUM START", "VACUUM END"}
-
-
-@dataclass(frozen=True, order=True)
-class Partition:
-    """Where rows lie: their shard, bucket and origin."""
-
-    shard: str
-    bucket: str
-    origin: str
-
-    def __str__(self) -> str:
-        return f"{self.shard}/{self.bucket}/{self.origin}"
-
-
-@dataclass(frozen=True)
-class DataFile:
-    """A file of the table: `key` is relative to the table's folder, `first` and `last` bound its entity ids."""
-
-    key: str
-    partition: Partition
-    rows: int
-    size: int
-    first: str | None
-    last: str | None
-    tombstones: int | None
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """The table at one moment: its id, version and files."""
-
-    table_id: str
-    version: int
-    files: tuple[DataFile, ...]
-
-    def of(self, partition: Partition) -> list[DataFile]:
-        """The files of one partition."""
-        return [file for file in self.files if file.partition == partition]
-
-    @property
-    def partitions(self) -> list[Partition]:
-        """All partitions that have files, sorted."""
-        return sorted({file.partition for file in self.files})
-
-
-@dataclass(frozen=True)
-class Step:
-    """What a commit carries so that it is made once: a name, and a number that grows from 1 (Delta's transactions)."""
-
-    name: str
-    number: int
-
-
-@dataclass(frozen=True)
-class StagedFile:
-    """A data file that is written, and not yet part of the table."""
-
-    key: str
-    partition: Partition
-    rows: int
-    size: int
-    first: str
-    last: str
-    tombstones: int
-
-    def action(self, *, new: bool = True) -> "AddAction":
-        """What a commit says to take it in; rows that are not `new` lay in other files before."""
-        from deltalake.transaction import AddAction
-
-        stats = {
-            "numRecords": self.rows,
-            "minValues": {s.ENTITY_ID: self.first},
-            "maxValues": {s.ENTITY_ID: self.last},
-            "nullCount": {s.ENTITY_ID: 0, s.DELETED_AT: self.rows - self.tombstones},
-        }
-        values = {
-            "shard": self.partition.shard,
-            "bucket": self.partition.bucket,
-            "origin": self.partition.origin,
-        }
-        now = int(time.time() * 1000)
-        return AddAction(self.key, self.size, values, now, new, json.dumps(stats))
 
 
 class StatementTable:
@@ -145,7 +69,7 @@ class StatementTable:
             return self._known[1]
         self._check(table)
         actions = table.get_add_actions(flatten=True)
-        snapshot = Snapshot(str(table.metadata().id), table.version(), tuple(_files(actions)))
+        snapshot = Snapshot(str(table.metadata().id), table.version(), tuple(files_in(actions)))
         self._known = (table, snapshot)
         return snapshot
 
@@ -202,7 +126,7 @@ class StatementTable:
 
         Conflict when the table does not have those files any more, or somebody committed in between.
         """
-        gone = [_removal(file, new=not same_rows) for file in read]
+        gone = [removal(file, new=not same_rows) for file in read]
         actions: list[AddAction | RemoveAction] = [*gone, *(file.action(new=not same_rows) for file in files)]
         return self._commit(actions, {}, tries=1, instead_of=frozenset(file.key for file in read))
 
@@ -223,7 +147,7 @@ class StatementTable:
         except (OSError, DeltaError) as exc:
             msg = f"cannot open version {version} of {self.location.uri}: {explain_text(str(exc))}"
             raise StorageError(msg) from exc
-        return {file.key for file in _files(table.get_add_actions(flatten=True))}
+        return {file.key for file in files_in(table.get_add_actions(flatten=True))}
 
     def content_version(self) -> str:
         """
@@ -401,37 +325,3 @@ def _has_step(table: "deltalake.DeltaTable", step: Step) -> bool:
     seen = table.transaction_version(step.name)
     # 0 is a number, too
     return seen is not None and seen >= step.number
-
-
-def _removal(file: DataFile, *, new: bool) -> "RemoveAction":
-    from deltalake.transaction import RemoveAction
-
-    values: dict[str, str | None] = {
-        "shard": file.partition.shard,
-        "bucket": file.partition.bucket,
-        "origin": file.partition.origin,
-    }
-    return RemoveAction(file.key, new, int(time.time() * 1000), file.size, values)
-
-
-def _files(actions: Any) -> list[DataFile]:
-    # the table's own Arrow type: pyarrow takes longer to load than this takes in all
-    rows: list[dict[str, Any]] = actions.to_struct_array().to_pylist()
-    return [
-        DataFile(
-            key=unquote(row["path"]),
-            partition=Partition(row["partition.shard"], row["partition.bucket"], row["partition.origin"]),
-            rows=row["num_records"] or 0,
-            size=row["size_bytes"],
-            first=row.get(f"min.{s.ENTITY_ID}"),
-            last=row.get(f"max.{s.ENTITY_ID}"),
-            tombstones=_tombstones(row),
-        )
-        for row in rows
-    ]
-
-
-def _tombstones(row: dict[str, Any]) -> int | None:
-    live = row.get(f"null_count.{s.DELETED_AT}")
-    rows = row["num_records"]
-    return None if live is None or rows is None else rows - live

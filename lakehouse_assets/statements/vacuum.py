@@ -16,8 +16,9 @@ from urllib.parse import unquote
 from lakehouse_assets import layout
 from lakehouse_assets.errors import StorageError
 from lakehouse_assets.model.times import from_iso, now_utc
+from lakehouse_assets.statements.datafiles import Snapshot
 from lakehouse_assets.statements.journal import Journal
-from lakehouse_assets.statements.table import Snapshot, StatementTable
+from lakehouse_assets.statements.table import StatementTable
 from lakehouse_assets.storage.leases import Leases
 from lakehouse_assets.storage.location import Location
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from lakehouse_assets.statements import ranges, reader, stage, store
 from lakehouse_assets.statements import schema as s
 from lakehouse_assets.statements.canonical import canonical_rows
+from lakehouse_assets.statements.datafiles import DataFile, Partition
 from lakehouse_assets.statements.footers import Footers
 from lakehouse_assets.statements.stage import Staging
-from lakehouse_assets.statements.table import DataFile, Partition
 from lakehouse_assets.storage.location import Location
 from tests.factories import make_dataset
 
