@@ -95,7 +95,7 @@ class StagedFile:
 
 
 def removal(file: DataFile, *, new: bool) -> "RemoveAction":
-    """What a commit says to take a file out; `new` when its rows go with it, or come back otherwise."""
+    """What a commit says to take a file out; `new` unless others hold the very same rows."""
     from deltalake.transaction import RemoveAction
 
     values: dict[str, str | None] = {
