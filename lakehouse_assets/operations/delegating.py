@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from lakehouse_assets.errors import NotFound, RemoteError
+from lakehouse_assets.errors import LakehouseError, NotFound
 from lakehouse_assets.model.job import DatasetJob
 from lakehouse_assets.operations.catalog import CatalogResult, catalog_freshness
 from lakehouse_assets.remote.following import follow
@@ -48,8 +48,12 @@ def delegate(operation: "DatasetJobOperation[DJ]", *, force: bool) -> None:
     log.info("%s: %r is delegated to %s at %s", job.dataset, operation, where, server.url)
     try:
         run = follow(server, server.launch(launch, job.dataset), each_look=_Watch(operation))
-    except RemoteError:
-        job.stop(f"delegated to {server.url}, and not done there")
+    except LakehouseError as exc:
+        record = operation.jobs.get(type(job), job.run_id)
+        if record is not None:
+            take_over(job, record)
+        else:
+            job.stop(exc)
         raise
     if not operation.collect():
         place = operation.parts.location.uri

@@ -2,11 +2,12 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import urllib.error
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,6 +79,8 @@ def running_production(folder: Path, programs: Path, **settings: str) -> Iterato
                     cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
                 )  # fmt: skip
             running.callback(_stop, processes[name])
+        # all at once: some take a while to end
+        running.callback(_ask_to_stop, list(processes.values()))
         found = Production(f"http://127.0.0.1:{web}", folder, Lake(lake), database, processes)
         eventually(
             found.is_loaded,
@@ -85,3 +88,9 @@ def running_production(folder: Path, programs: Path, **settings: str) -> Iterato
             what="the code location",
         )
         yield found
+
+
+def _ask_to_stop(processes: "list[subprocess.Popen[bytes]]") -> None:
+    for process in processes:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGINT)

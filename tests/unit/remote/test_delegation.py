@@ -171,11 +171,13 @@ def test_an_address_may_have_a_path(acme: Dataset, monkeypatch: pytest.MonkeyPat
 
 def test_the_errors_of_a_run_are_those_of_the_work(acme: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     fails = seen("FAILURE", step_failure("another writer was faster", "Conflict"))
-    with (
-        ScriptedDagster(runOrError=[seen("QUEUED"), fails, seen("FAILURE")]) as dagster,
-        pytest.raises(Conflict, match=r"another writer was faster \(in Dagster: http.*/runs/r1\)"),
-    ):
-        delegated(acme, dagster.url, monkeypatch).merge(force=True)
+    job = MergeJob.make(dataset="acme")
+    with ScriptedDagster(runOrError=[seen("QUEUED"), fails, seen("FAILURE")]) as dagster:
+        delegated(acme, dagster.url, monkeypatch)
+        with pytest.raises(Conflict, match=r"another writer was faster \(in Dagster: http.*/runs/r1\)"):
+            MergeOperation(job).run(force=True)
+    assert not job.running
+    assert "another writer was faster" in str(job.exc)
 
 
 def test_a_cancelled_run_and_one_of_foreign_trouble_name_their_page(
