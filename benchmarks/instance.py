@@ -48,6 +48,7 @@ query ($run: String!) {
   }
 }
 """
+TICKS = "select count(*) from job_ticks"
 WHERE = {"repositoryName": "__repository__", "repositoryLocationName": "lakehouse_assets"}
 QUEUE = "dequeue_interval_seconds: 1"
 FORCE: dict[str, object] = {"ops": {"merge_statements": {"config": {"force": True}}}}
@@ -76,6 +77,7 @@ def main() -> None:
         "memory": memory,
         "killed": killed,
         "growth": growth,
+        "ticks": ticks,
     }
     parser = argparse.ArgumentParser(description="Measure a Dagster with Postgres.")
     parser.add_argument("part", nargs="*", help=f"which of {', '.join(parts)}; all by default")
@@ -186,7 +188,7 @@ def killed(programs: Path) -> None:
 
 
 def growth(programs: Path) -> None:
-    """How the database grows with runs, and with what sensors look at."""
+    """How the database grows with runs."""
     with production(programs) as running:
         dataset(running, "acme", entities=1000)
         force: dict[str, object] = {
@@ -200,15 +202,19 @@ def growth(programs: Path) -> None:
         for _ in range(3):
             running.finish(running.launch("make", "acme", config=force))
         say("the database, a run of make", f"{(size_of(running.database) - before) / 3 / 1000:.0f} kB")
+
+
+def ticks(programs: Path) -> None:
+    """How many rows the looks of sensors and schedules leave, and how large."""
     with production(programs, sensors=True) as running:
         dataset(running, "acme", entities=1)
         time.sleep(60)
-        before, ticks = size_of(running.database), ticks_of(running.database)
+        before = ask(running.database, TICKS)
         time.sleep(120)
-        ticked = ticks_of(running.database) - ticks
+        each = ask(running.database, "select avg(pg_column_size(job_ticks.*)) from job_ticks")
         say(
-            "the database, looks of sensors",
-            f"{ticked / 2:.0f} a minute, {(size_of(running.database) - before) / max(ticked, 1) / 1000:.2f} kB each",
+            "looks of sensors",
+            f"{(ask(running.database, TICKS) - before) / 2:.0f} a minute, {each} bytes each",
         )
 
 
@@ -326,11 +332,6 @@ def transactions(database: Postgres) -> int:
 def size_of(database: Postgres) -> int:
     """The bytes of all tables and indexes."""
     return ask(database, "select pg_database_size(current_database())")
-
-
-def ticks_of(database: Postgres) -> int:
-    """How often sensors and schedules looked."""
-    return ask(database, "select count(*) from job_ticks")
 
 
 def say(what: str, told: str) -> None:
