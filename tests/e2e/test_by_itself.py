@@ -86,6 +86,24 @@ def test_what_another_program_imports_is_exported(daemon: Daemon, acme: Dataset,
     print(f"from the import to the index: {time.monotonic() - began:.0f} s")
 
 
+def test_what_a_program_writes_into_the_journal_is_flushed_and_exported(
+    daemon: Daemon, acme: Dataset
+) -> None:
+    eventually(lambda: index_names(acme, "first.txt"), within=180, what="the first crawl")
+    began = time.monotonic()
+    with acme.entities.writer("scraper") as writer:
+        writer.add(person("written"))
+    eventually(
+        lambda: (
+            b'"id":"written"' in acme.location.read("entities.ftm.json") and acme.freshness("index").fresh
+        ),
+        within=300,
+        what="exports of what was written",
+    )
+    assert acme.statements.journal.waiting() == []
+    print(f"from the writer to the index: {time.monotonic() - began:.0f} s")
+
+
 def test_a_dataset_that_appears_is_made(daemon: Daemon, lake: Lake, folder: Path) -> None:
     began = time.monotonic()
     bodies = lake.create_dataset("bodies")
