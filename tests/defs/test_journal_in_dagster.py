@@ -9,6 +9,8 @@ import pytest
 
 from lakehouse_assets.defs.build import build_definitions
 from lakehouse_assets.lake import Dataset, Lake
+from lakehouse_assets.operations import FlushJob
+from lakehouse_assets.operations.delegating import document_of
 from tests.defs.conftest import Stale, people
 from tests.factories import values_of
 
@@ -205,3 +207,12 @@ def test_statements_are_the_latest_once_the_journal_is_flushed(acme: Dataset) ->
     assert acme.check("statements", "is_latest").passed
     acme.tags.set("journal/last_updated", datetime.now(UTC))
     assert not acme.check("statements", "is_latest").passed
+
+
+def test_a_flush_that_another_program_asks_for_leaves_its_record(make: Any, acme: Dataset) -> None:
+    write(acme, 1)
+    job = FlushJob.make(dataset="acme")
+    assert make(job=document_of(job)).success
+    found = acme.jobs.get(FlushJob, job.run_id)
+    assert found is not None
+    assert (found.segments, found.rows) == (1, 3)
