@@ -1,6 +1,7 @@
 """A lake of datasets: the way in for scripts, the command line and Dagster."""
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,7 +55,7 @@ class Lake:
 
     def here(self) -> "Lake":
         """The same lake, whose operations run in this process even if LAKEHOUSE_DAGSTER_URL is set."""
-        lake = Lake(self.location.uri, self.location.storage_options)
+        lake = copy(self)
         lake.settings = self.settings.here()
         return lake
 
