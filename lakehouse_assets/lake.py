@@ -1,5 +1,6 @@
 """A lake of datasets: the way in for scripts, the command line and Dagster."""
 
+import math
 from collections.abc import Mapping, Sequence
 from copy import copy
 from pathlib import Path
@@ -25,6 +26,7 @@ from lakehouse_assets.operations.signs import all_signs
 from lakehouse_assets.settings import Settings, get_settings
 from lakehouse_assets.state import StateStore
 from lakehouse_assets.storage.location import Location
+from lakehouse_assets.storage.parallel import in_parallel
 
 if TYPE_CHECKING:
     import polars as pl
@@ -81,11 +83,11 @@ class Lake:
 
     def datasets(self) -> list[str]:
         """The names of all datasets: the folders that have a config.yml."""
-        return [
-            name
-            for name in self.location.folders()
-            if is_dataset_name(name) and self.location.exists(f"{name}/{layout.CONFIG}")
-        ]
+        names = [name for name in self.location.folders() if is_dataset_name(name)]
+        # an object store takes its time for each answer
+        look = map if self.location.path is not None else in_parallel
+        found = look(lambda name: self.location.exists(f"{name}/{layout.CONFIG}"), names)
+        return [name for name, is_there in zip(names, found, strict=True) if is_there]
 
     def dataset(self, name: str) -> Dataset:
         """A dataset by its name; NotFound when there is none."""
@@ -120,9 +122,14 @@ class Lake:
         self.export_catalog(force=force)
         return found
 
-    def signs(self) -> dict[str, str]:
-        """Of each dataset a text that changes when something of it may have changed; quick, as nothing is read."""
-        return all_signs(self.location, self.datasets(), self.settings)
+    def signs(self, names: Sequence[str] | None = None, *, seconds: float = math.inf) -> dict[str, str]:
+        """
+        Of each dataset a text that changes when something of it may have changed; quick, as nothing is read.
+
+        Only of some, of other ones each time, when it takes longer than so many `seconds`.
+        """
+        names = self.datasets() if names is None else names
+        return all_signs(self.location, names, self.settings, seconds=seconds)
 
     def export_catalog(self, *, force: bool = False) -> CatalogResult:
         """Write the lake's index.json from the indexes of its datasets, unless it is fresh."""

@@ -85,9 +85,9 @@ def build_definitions(
             sensors=[
                 watch_sensor(naming, seconds=interval),
                 checks_sensor(naming, check, make),
-                sources_sensor(naming, make),
+                sources_sensor(naming, make, seconds=interval // 2),
                 resume_sensor(naming, make, seconds=2 * interval),
-                timetable_sensor(naming, make, *maintenance),
+                timetable_sensor(naming, make, *maintenance, seconds=interval),
                 flush_sensor(naming, flush),
                 keep_fresh(naming),
                 *cleaning_sensors(naming),

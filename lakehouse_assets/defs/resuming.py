@@ -8,6 +8,7 @@ import dagster as dg
 from lakehouse_assets.archive.sources.http import masked
 from lakehouse_assets.defs.artifacts import ARCHIVE
 from lakehouse_assets.defs.naming import Naming
+from lakehouse_assets.defs.pipelines import pipelines_of
 from lakehouse_assets.defs.resources import open_lake
 from lakehouse_assets.defs.sources import SOURCES
 from lakehouse_assets.defs.working import PARTITION, RUNNING, SENSOR, WAITING, datasets_at_work
@@ -47,12 +48,12 @@ def resume_sensor(
         lake = open_lake(context, naming)
         known = set(context.instance.get_dynamic_partitions(naming.partition_set))
         left: dict[str, list[tuple[CrawlSource, CrawlState]]] = {}
-        for name in lake.datasets():
+        for dataset, pipeline in pipelines_of(context, naming, lake):
             try:
-                if name in known and (found := lake.dataset(name).sources.left()):
-                    left[name] = found
+                if pipeline.crawl and (found := dataset.sources.left()):
+                    left[dataset.name] = found
             except LakehouseError as exc:
-                context.log.warning(f"{name} is left out: {exc}")
+                context.log.warning(f"{dataset.name} is left out: {exc}")
         at_work = datasets_at_work(context.instance, (*RUNNING, *WAITING)) if left else set()
         requests = [_request(naming, name, found) for name, found in left.items() if name not in at_work]
         failed = _failed(context.instance, naming)

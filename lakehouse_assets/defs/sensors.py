@@ -27,6 +27,7 @@ _CATALOG = ""
 
 # Dagster ends a look after a minute; what is left over is looked at the next time
 _SECONDS = 20.0
+_SECONDS_TO_LOOK = 15.0
 
 
 class _State(NamedTuple):
@@ -87,14 +88,14 @@ def _states(
 ) -> dict[str, _State]:
     """The datasets and the catalogue; checked is only what looks otherwise than before."""
     known = set(context.instance.get_dynamic_partitions(naming.partition_set))
+    names = [name for name in lake.datasets() if name in known]
+    found = {name: seen[name] for name in names if name in seen}
+    signs = lake.signs(names, seconds=_SECONDS_TO_LOOK)
     until = time.monotonic() + _SECONDS
-    found = {}
-    for name, sign in lake.signs().items():
-        if name not in known:
-            continue
+    for name, sign in signs.items():
         if name in seen and (seen[name].sign == sign or time.monotonic() > until):
-            found[name] = seen[name]
-        elif time.monotonic() < until:
+            continue
+        if time.monotonic() < until:
             try:
                 found[name] = _State(sign, _outcome(dataset_results(lake.dataset(name), [IS_LATEST])))
             except LakehouseError as exc:

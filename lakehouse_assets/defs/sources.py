@@ -15,6 +15,7 @@ from lakehouse_assets.archive.sources.http import masked
 from lakehouse_assets.defs.artifacts import ARCHIVE
 from lakehouse_assets.defs.cursors import read_cursor, write_cursor
 from lakehouse_assets.defs.naming import Naming
+from lakehouse_assets.defs.pipelines import pipelines_of
 from lakehouse_assets.defs.resources import open_lake
 from lakehouse_assets.defs.working import RUNNING, WAITING, datasets_at_work
 from lakehouse_assets.errors import LakehouseError
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 SOURCES = "watch_sources"
-INTERVAL = 15
-"""Seconds from one look to the next; a look at a small folder costs next to nothing."""
 
+# what is looked at again as soon as this is looked at every time
+_SOON = 15
 # a look takes at most one part in so many of the time
 _SHARE = 20
 # Dagster ends a look after a minute; a server that does not answer must not keep the others waiting
@@ -68,7 +69,9 @@ class _Watched:
         return "://" not in place or place.startswith("file://")
 
 
-def sources_sensor(naming: Naming, job: "UnresolvedAssetJobDefinition") -> dg.SensorDefinition:
+def sources_sensor(
+    naming: Naming, job: "UnresolvedAssetJobDefinition", *, seconds: int
+) -> dg.SensorDefinition:
     """Asks for a run that crawls and makes a dataset as soon as one of the sources of its pipeline.yml changed."""
 
     name = naming.name(SOURCES)
@@ -76,7 +79,7 @@ def sources_sensor(naming: Naming, job: "UnresolvedAssetJobDefinition") -> dg.Se
     @dg.sensor(
         name=name,
         job=job,
-        minimum_interval_seconds=INTERVAL,
+        minimum_interval_seconds=seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
         required_resource_keys={naming.resource},
         description="Looks at what the sources under `crawl:` in each pipeline.yml list: folders every time, buckets "
@@ -113,22 +116,13 @@ def sources_sensor(naming: Naming, job: "UnresolvedAssetJobDefinition") -> dg.Se
 
 
 def _watched(context: dg.SensorEvaluationContext, naming: Naming, lake: Lake) -> Iterator[_Watched]:
-    """The sources of all datasets; one whose pipeline.yml cannot be read holds up no other."""
+    """The sources of all datasets."""
     seen = _seen(context.cursor)
-    known = set(context.instance.get_dynamic_partitions(naming.partition_set))
-    for name in lake.datasets():
-        if name not in known:
-            continue
-        try:
-            dataset = lake.dataset(name)
-            sources = list(dataset.sources)
-        except LakehouseError as exc:
-            context.log.warning(f"{name} is left out: {exc}")
-            continue
-        for source in sources:
+    for dataset, pipeline in pipelines_of(context, naming, lake):
+        for source in pipeline.crawl:
             # another filter is another source
             digest = hashlib.sha256(source.model_dump_json(exclude={"every"}).encode()).hexdigest()
-            key = f"{name}/{digest[:_DIGITS]}"
+            key = f"{dataset.name}/{digest[:_DIGITS]}"
             yield _Watched(dataset, source, key, seen.get(key, _NEVER))
 
 
@@ -182,7 +176,7 @@ def _judged(each: _Watched, look: Look | None, now: float) -> _State:
     if look is None:
         return before._replace(look_at=int(now + max(interval, _AFTER_FAILURE)))
     pause = max(interval, look.seconds * _SHARE)
-    look_at = int(now + pause) if pause > INTERVAL else 0
+    look_at = int(now + pause) if pause > _SOON else 0
     sign = look.sign[:_DIGITS]
     if every is not None and not look.sure:
         # whoever says how often means that it is crawled as often

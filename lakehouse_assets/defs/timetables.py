@@ -9,6 +9,7 @@ import dagster as dg
 
 from lakehouse_assets.defs.cursors import read_cursor, write_cursor
 from lakehouse_assets.defs.naming import Naming
+from lakehouse_assets.defs.pipelines import pipelines_of
 from lakehouse_assets.defs.resources import open_lake
 from lakehouse_assets.defs.schedules import NEEDS
 from lakehouse_assets.errors import LakehouseError
@@ -40,14 +41,14 @@ class _Entry(NamedTuple):
 
 
 def timetable_sensor(
-    naming: Naming, *jobs: "dg.JobDefinition | UnresolvedAssetJobDefinition"
+    naming: Naming, *jobs: "dg.JobDefinition | UnresolvedAssetJobDefinition", seconds: int
 ) -> dg.SensorDefinition:
     """Asks for what the `schedules:` of each pipeline.yml say, at their times; what was missed is done once."""
 
     @dg.sensor(
         name=naming.name("keep_timetables"),
         jobs=list(jobs),
-        minimum_interval_seconds=30,
+        minimum_interval_seconds=seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
         required_resource_keys={naming.resource},
         description="Runs `make`, `compact`, `merge` and `vacuum` for datasets whose pipeline.yml has times of its own "
@@ -76,26 +77,18 @@ def timetable_sensor(
 
 
 def _entries(context: dg.SensorEvaluationContext, naming: Naming, lake: Lake) -> Iterator[_Entry]:
-    """All times that stand in a pipeline.yml; one that cannot be read holds up no other."""
-    now, known = now_utc(), set(context.instance.get_dynamic_partitions(naming.partition_set))
-    for name in lake.datasets():
-        if name not in known:
-            continue
-        try:
-            dataset = lake.dataset(name)
-            schedules = dataset.pipeline.schedules
-        except LakehouseError as exc:
-            context.log.warning(f"{name} is left out: {exc}")
-            continue
+    """All times that stand in a pipeline.yml; one that is none holds up no other."""
+    now = now_utc()
+    for dataset, pipeline in pipelines_of(context, naming, lake):
         for what in NEEDS:
-            cron = getattr(schedules, what)
+            cron = getattr(pipeline.schedules, what)
             if cron in (None, OFF):
                 continue
             try:
                 last = last_time(cron, now)
             except dg.DagsterInvalidDefinitionError:
                 context.log.warning(
-                    f"{name}: there is no time like {cron!r}; mend `schedules:` in its pipeline.yml"
+                    f"{dataset.name}: there is no time like {cron!r}; mend `schedules:` in its pipeline.yml"
                 )
                 continue
             yield _Entry(dataset, what, cron, last)

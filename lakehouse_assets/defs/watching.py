@@ -23,6 +23,7 @@ _CATALOG = ""
 
 # Dagster ends a look after a minute; what is left over is looked at the next time
 _SECONDS = 20.0
+_SECONDS_TO_LOOK = 15.0
 # a run tells itself what it made; one that takes longer is not waited for
 _PATIENCE = timedelta(hours=1)
 _MOST_NAMED = 10
@@ -46,18 +47,19 @@ def watch_sensor(naming: Naming, *, seconds: int) -> dg.SensorDefinition:
             # a disk that is not mounted is no lake without datasets
             return dg.SkipReason(f"no folder {lake.location.path}")
         seen = read_cursor(context.cursor)
-        now = lake.signs()
+        names = lake.datasets()
+        now = lake.signs(names, seconds=_SECONDS_TO_LOOK)
         known = set(context.instance.get_dynamic_partitions(naming.partition_set))
         changed = [name for name in now if name not in known or seen.get(name) != now[name]]
-        gone = sorted(known - now.keys())
+        gone = sorted(known.difference(names))
         told = _tell(context, naming, lake, changed, known)
-        after = {name: seen[name] for name in now if name in seen} | {name: now[name] for name in told}
+        after = {name: seen[name] for name in names if name in seen} | {name: now[name] for name in told}
         index_changed = gone or any(artifacts.INDEX in assets for assets in told.values())
         if index_changed or seen.get(_CATALOG) != _sign_of_catalog(lake):
             told |= {_CATALOG: report_catalog(context.instance, lake, naming=naming)}
         after[_CATALOG] = _sign_of_catalog(lake)
         return dg.SensorResult(
-            skip_reason=_summary(told, gone, len(now), len(changed)),
+            skip_reason=_summary(told, gone, len(names), len(changed)),
             cursor=write_cursor(after),
             dynamic_partitions_requests=_requests(
                 naming, [name for name in told if name and name not in known], gone

@@ -7,6 +7,8 @@ entry in the table's log, or a tag. None of these is read.
 
 import hashlib
 import os
+import random
+import time
 from collections.abc import Iterable, Iterator
 from functools import partial
 
@@ -55,14 +57,24 @@ def signs_of(dataset: Location, *, wanted: str = "") -> str:
     return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:_DIGITS]
 
 
-def all_signs(lake: Location, names: Iterable[str], settings: Settings) -> dict[str, str]:
-    """The signs of datasets, by name: other ones, too, when this program or its settings are others."""
+def all_signs(lake: Location, names: Iterable[str], settings: Settings, *, seconds: float) -> dict[str, str]:
+    """
+    The signs of datasets, by name: other ones, too, when this program or its settings are others.
+
+    Only of some, when it takes longer than so many `seconds`; of other ones each time.
+    """
     forms = [f"{export.name} {export.version}" for export in EXPORTS.values()]
     wanted = " ".join((__version__, *forms, settings.public_url_prefix or ""))
-    known = list(names)
+    known, until = list(names), time.monotonic() + seconds
+    random.shuffle(known)
     signs = partial(_signs, lake, wanted)
-    found = map(signs, known) if lake.path is not None else in_parallel(signs, known, workers=_WORKERS)
-    return dict(zip(known, found, strict=True))
+    found = {}
+    looks = map(signs, known) if lake.path is not None else in_parallel(signs, known, workers=_WORKERS)
+    for name, sign in zip(known, looks, strict=True):
+        found[name] = sign
+        if time.monotonic() > until:
+            break
+    return dict(sorted(found.items()))
 
 
 def _signs(lake: Location, wanted: str, name: str) -> str:
