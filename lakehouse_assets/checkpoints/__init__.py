@@ -10,6 +10,7 @@ from lakehouse_assets.checkpoints.cleaner import FolderCleaner as FolderCleaner
 from lakehouse_assets.checkpoints.names import encoded as encoded
 from lakehouse_assets.checkpoints.polars_backend import PolarsBackend as PolarsBackend
 from lakehouse_assets.checkpoints.scope import CheckpointScope as CheckpointScope
+from lakehouse_assets.checkpoints.spark_backend import SparkBackend as SparkBackend
 from lakehouse_assets.checkpoints.store import CheckpointStore as CheckpointStore
 from lakehouse_assets.checkpoints.trees import Swept as Swept
 from lakehouse_assets.checkpoints.trees import Tree as Tree
@@ -21,6 +22,7 @@ __all__ = [
     "Cleaner",
     "FolderCleaner",
     "PolarsBackend",
+    "SparkBackend",
     "Swept",
     "Tree",
     "encoded",

@@ -1,21 +1,11 @@
-"""
-Checkpoints as Arrow IPC files, written and read by polars.
+"""Checkpoints as Arrow IPC files, written and read by polars."""
 
-    <name>.arrow            a frame that was put as a whole; where it is, it alone counts
-    <name>.parts/*.arrow    one that was put in parts
-
-Parts take over from a whole frame by its move among them, and a whole frame from parts by its appearance, so that a
-crash at any moment leaves what was there before or what is there now.
-"""
-
-import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal, cast
 
-from lakehouse_assets.errors import LakehouseError, NotFound, StorageError, WrongType
-from lakehouse_assets.layout import stamp
-from lakehouse_assets.model.times import now_utc
+from lakehouse_assets.checkpoints.places import Place
+from lakehouse_assets.errors import LakehouseError, StorageError, WrongType
 from lakehouse_assets.storage.location import Location
 from lakehouse_assets.storage.options import for_polars
 
@@ -29,8 +19,6 @@ if TYPE_CHECKING:
 Compression = Literal["uncompressed", "lz4", "zstd"]
 
 _SUFFIX = ".arrow"
-# no part that is named can be called so
-_FIRST = f"_first{_SUFFIX}"
 
 
 class PolarsBackend:
@@ -63,28 +51,26 @@ class PolarsBackend:
 
     def probe(self, name: str, base: str) -> "pl.LazyFrame | None":
         """The frame under a name, None when there is none; it is read when it is collected."""
-        folder = Location(base, self._options)
-        if folder.exists(_whole(name)):
-            return self._scan(folder, [_whole(name)])
-        parts = sorted(_parts_of(folder, name), key=lambda key: (not key.endswith(f"/{_FIRST}"), key))
-        return self._scan(folder, parts) if parts else None
+        place = self._place(name, base)
+        keys = place.counting()
+        return self._scan(place.folder, keys) if keys else None
 
     def write(
         self, name: str, base: str, data: "pl.LazyFrame", *, append: bool, part: str | None = None
     ) -> None:
         """Write a frame, whole or not at all; WrongType before that when it is no LazyFrame."""
         frame = _checked(name, data)
-        folder = Location(base, self._options)
+        place = self._place(name, base)
         if append:
-            key = f"{_parts(name)}/{part or _unnamed()}{_SUFFIX}"
-            with self._written(folder, key, frame):
-                _make_room(folder, name)
+            with self._written(place.folder, place.part(part), frame):
+                place.make_room()
             return
-        with self._written(folder, _whole(name), frame):
+        with self._written(place.folder, place.whole, frame):
             pass
-        # they do not count any more
-        for key in _parts_of(folder, name):
-            folder.delete(key)
+        place.drop_parts()
+
+    def _place(self, name: str, base: str) -> Place:
+        return Place(Location(base, self._options), name, _SUFFIX)
 
     def _scan(self, folder: Location, keys: list[str]) -> "pl.LazyFrame":
         import polars as pl
@@ -132,41 +118,3 @@ def _checked(name: str, data: object) -> "pl.LazyFrame":
     hint = "; call .lazy() on it" if isinstance(data, pl.DataFrame) else ""
     msg = f"the checkpoint {name!r} takes a polars.LazyFrame, not a {found}{hint}"
     raise WrongType(msg)
-
-
-def _make_room(folder: Location, name: str) -> None:
-    """
-    Make a whole frame the first of the parts, where there is one; else nothing.
-
-    Any number of processes do this at once. Each looks for parts before it looks for the whole frame: where that is
-    still there, nobody has written a part since, and those that were found are left over from before it was put.
-    """
-    left_over = _parts_of(folder, name)
-    if not folder.exists(_whole(name)):
-        return
-    first = f"{_parts(name)}/{_FIRST}"
-    for key in left_over:
-        if key != first:
-            folder.delete(key)
-    try:
-        folder.move(_whole(name), first)
-    except NotFound:
-        # somebody else was faster
-        return
-
-
-def _parts_of(folder: Location, name: str) -> list[str]:
-    return [f"{_parts(name)}/{file}" for file in folder.names(_parts(name)) if file.endswith(_SUFFIX)]
-
-
-def _whole(name: str) -> str:
-    return f"{name}{_SUFFIX}"
-
-
-def _parts(name: str) -> str:
-    return f"{name}.parts"
-
-
-def _unnamed() -> str:
-    """A name for a part that nobody named: in the order of time."""
-    return f"~{stamp(now_utc())}-{secrets.token_hex(4)}"

@@ -16,6 +16,7 @@ from lakehouse_assets.checkpoints.cleaner import FolderCleaner
 from lakehouse_assets.checkpoints.names import check_id, check_name, check_part
 from lakehouse_assets.checkpoints.polars_backend import PolarsBackend
 from lakehouse_assets.checkpoints.scope import CheckpointScope
+from lakehouse_assets.checkpoints.spark_backend import SparkBackend
 from lakehouse_assets.checkpoints.trees import FOLDERS, Swept, Tree, tree_at, trees_in
 from lakehouse_assets.errors import InvalidData, NotFound
 from lakehouse_assets.model.times import now_utc
@@ -76,12 +77,12 @@ class CheckpointStore(Generic[Frame]):
         The checkpoints in a folder, which need not be there yet.
 
         By default they are frames of polars. `storage_options` are the credentials and the endpoint of an object store;
-        those of a PolarsBackend or a Location count, too.
+        those of our backends or of a Location count, too.
         """
         options = dict(storage_options or {})
         if isinstance(root, Location):
             options = options or root.storage_options
-        if isinstance(backend, PolarsBackend):
+        if isinstance(backend, PolarsBackend | SparkBackend):
             options = options or backend.storage_options
         self.location = Location(root.uri if isinstance(root, Location) else root, options)
         self._backend = backend or cast(Backend[Frame], PolarsBackend(options))
