@@ -90,7 +90,10 @@ def test_a_run_whose_process_is_killed_in_the_middle_of_an_asset_is_finished_by_
             eventually(lambda seen=seen: len(web.requests) > seen + 5, within=180, what="a crawl at work")
             time.sleep(chance.random())
             with daemon.instance() as instance:
-                (run, *_) = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]), limit=1)
+                (run, *_) = instance.get_runs(
+                    dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED], tags={"dagster/partition": "acme"}),
+                    limit=1,
+                )
             killed += daemon.kill_worker(run.run_id)
         eventually(lambda: is_done(acme, len(FILES)), within=240, what="the index of all files")
     print(f"{killed} workers killed")
