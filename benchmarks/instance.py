@@ -35,12 +35,6 @@ query ($run: ID!) {
   }
 }
 """
-STOP = "mutation ($id: String!) { stopSensor(id: $id) { __typename } }"
-SENSORS = """
-query ($where: RepositorySelector!) {
-  sensorsOrError(repositorySelector: $where) { ... on Sensors { results { name id } } }
-}
-"""
 RETRY = """
 query ($run: String!) {
   runsOrError(filter: { tags: [{ key: "dagster/parent_run_id", value: $run }] }) {
@@ -226,9 +220,8 @@ def production(
     with tempfile.TemporaryDirectory() as folder:
         settings = {QUEUE: queue}
         with running_production(Path(folder), programs, **settings) as running:
-            found = running.query(SENSORS, where=WHERE)["sensorsOrError"]["results"]
-            for sensor in [] if sensors else found:
-                running.query(STOP, id=sensor["id"])
+            if not sensors:
+                running.stop_sensors()
             yield running
 
 

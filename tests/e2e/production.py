@@ -24,6 +24,13 @@ from tests.e2e.conftest import (
 )
 from tests.e2e.postgres import Postgres, running_postgres
 
+SENSORS = """
+query ($where: RepositorySelector!) {
+  sensorsOrError(repositorySelector: $where) { ... on Sensors { results { id } } }
+}
+"""
+STOP = "mutation ($id: String!) { stopSensor(id: $id) { __typename } }"
+
 EXAMPLES = ROOT / "examples" / "production"
 
 
@@ -33,6 +40,12 @@ class Production(Server):
 
     database: Postgres
     processes: "dict[str, subprocess.Popen[bytes]]"
+
+    def stop_sensors(self) -> None:
+        """Launch nothing by itself any more."""
+        where = {"repositoryName": "__repository__", "repositoryLocationName": LOCATION}
+        for sensor in self.query(SENSORS, where=where)["sensorsOrError"]["results"]:
+            self.query(STOP, id=sensor["id"])
 
     def is_loaded(self) -> bool:
         """Whether the web server has reached the code server, which may be up later than it."""

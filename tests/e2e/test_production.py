@@ -28,6 +28,8 @@ def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]
     if programs is None:
         pytest.skip("no Postgres: install it with `apt-get install postgresql` (Debian)")
     with running_production(tmp_path_factory.mktemp("production"), programs) as running:
+        # what automation launches would stand in the queue, too
+        running.stop_sensors()
         yield running
 
 
