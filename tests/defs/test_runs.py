@@ -43,7 +43,7 @@ def test_all_checks_of_a_lake_in_one_run(acme: Dataset, lake: Lake, instance: dg
         for record in instance.get_records_for_run(run.run_id).records
         if record.event_log_entry.dagster_event.event_type_value == "ASSET_CHECK_EVALUATION"
     ]
-    names = {"is_latest", "intact", "reconciles", "canonical", "assertions", "references"}
+    names = {"is_latest", "intact", "reconciles", "canonical", "assertions", "references", "unfinished_state"}
     assert {check.check_name for check in found} == names
     assert {check.partition for check in found} == {"acme", None}
     assert all(check.passed for check in found)
