@@ -24,7 +24,7 @@ class Daemon:
     It reads the settings that `lakehouse up` writes for a new lake.
     """
 
-    def __init__(self, folder: Path, lake: Lake) -> None:
+    def __init__(self, folder: Path, lake: Lake, *, workspace: Path = DATA / "workspace.yaml") -> None:
         self.home = folder / "dagster"
         self.log = folder / "daemon.log"
         self.home.mkdir()
@@ -32,6 +32,7 @@ class Daemon:
         # made by two processes at once, the databases would not be whole
         self.instance().dispose()
         self._lake = lake
+        self._workspace = workspace
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -46,7 +47,7 @@ class Daemon:
             str(Path(sys.executable).with_name("dagster-daemon")),
             "run",
             "-w",
-            str(DATA / "workspace.yaml"),
+            str(self._workspace),
         ]
         with self.log.open("ab") as out:
             self._process = subprocess.Popen(
