@@ -1,10 +1,12 @@
 """What lies in a store of checkpoints: a folder for each run and each correlation."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 
 from lakehouse_assets.checkpoints.scope import CheckpointScope
+from lakehouse_assets.storage.files import Entry
 from lakehouse_assets.storage.location import Location
 
 FOLDERS = {CheckpointScope.RUN: "runs", CheckpointScope.CORRELATION: "correlations"}
@@ -35,18 +37,20 @@ class Swept:
 
 
 def trees_in(location: Location) -> Iterator[Tree]:
-    """All runs and correlations that have checkpoints; empty folders are none."""
+    """All runs and correlations that have checkpoints, by one listing each; empty folders are none."""
     for scope, folder in FOLDERS.items():
-        for name in location.folders(folder):
-            if found := tree_at(location, scope, name):
-                yield found
+        entries = (entry for entry in location.entries(folder) if entry.key.count("/") > 1)
+        for name, found in groupby(entries, lambda entry: entry.key.split("/")[1]):
+            yield _tree(scope, name, list(found))
 
 
 def tree_at(location: Location, scope: CheckpointScope, name: str) -> Tree | None:
     """The checkpoints of one run or correlation, None without any."""
     entries = list(location.entries(f"{FOLDERS[scope]}/{name}"))
-    if not entries:
-        return None
+    return _tree(scope, name, entries) if entries else None
+
+
+def _tree(scope: CheckpointScope, name: str, entries: Sequence[Entry]) -> Tree:
     return Tree(
         scope=scope,
         id=name,
