@@ -40,6 +40,9 @@ class CrawlConfig(dg.Config):
         "nothing.",
     )
     entities: bool = Field(default=True, description="Make entities of files and folders.")
+    journal: bool = Field(
+        default=False, description="Entities into the journal; the next flush makes them visible."
+    )
     retry_failed: str | None = Field(
         default=None, description="The id of an earlier crawl's run: only what failed in it is tried again."
     )
@@ -57,14 +60,17 @@ def run_crawls(dataset: Dataset, config: CrawlConfig, log: dg.DagsterLogManager)
             exclude_glob=config.exclude_glob,
             existing=HandleExistingMode(config.existing),
             make_entities=config.entities,
+            journal=config.journal,
             progress=progress,
         )
         for uri in config.sources
     ]
     if config.pipeline:
-        jobs.append(dataset.crawl(only=config.only, progress=progress))
+        jobs.append(dataset.crawl(only=config.only, journal=config.journal, progress=progress))
     if config.retry_failed is not None:
-        jobs.append(dataset.crawl(retry_failed=config.retry_failed, progress=progress))
+        jobs.append(
+            dataset.crawl(retry_failed=config.retry_failed, journal=config.journal, progress=progress)
+        )
     for job in jobs:
         log.info(
             f"{_name(job)}: {job.seen:,} files seen, {job.stored:,} stored, {job.known:,} known, "

@@ -33,6 +33,9 @@ class MappingConfig(AskedConfig):
         default=[], description="Checksums of mapped files, or their first digits; all by default."
     )
     force: bool = Field(default=False, description="Run them even if nothing changed.")
+    journal: bool = Field(
+        default=False, description="What they make into the journal; the next flush makes it visible."
+    )
 
 
 def mappings_asset(naming: Naming) -> dg.AssetsDefinition:
@@ -99,7 +102,9 @@ def _run(dataset: Dataset, config: MappingConfig, log: dg.DagsterLogManager) -> 
         return [Ran(asked.content_hash, asked)]
     wanted = [dataset.mappings.find(digits) for digits in config.hashes] or None
     ran = []
-    for each in dataset.mappings.run(wanted, force=config.force, progress=LogProgress(log)):
+    for each in dataset.mappings.run(
+        wanted, force=config.force, journal=config.journal, progress=LogProgress(log)
+    ):
         ran.append(each)
         if each.error is not None:
             log.error(f"{each.content_hash}: {each.error}")

@@ -122,3 +122,11 @@ def test_a_crawl_outside_of_dagster_is_shown_with_its_numbers(
     assert "archive" in report_dataset(instance, acme, crawl=job)
     assert numbers(latest("archive")) == {"seen": 4, "stored": 4, "known": 0, "skipped": 0, "failed": 0}
     assert latest("statements").tags["dagster/data_version"] == acme.content_version()
+
+
+def test_entities_may_go_into_the_journal(acme: Dataset, files: Path, crawl: Crawl) -> None:
+    assert crawl(sources=[str(files)], journal=True).success
+    assert acme.status().journal_rows
+    assert list(acme.query(schema="Folder")) == []
+    acme.flush()
+    assert list(acme.query(schema="Folder"))

@@ -73,6 +73,15 @@ def test_what_is_fresh_is_left_alone_and_keeps_its_version(
     assert tables.content_version() != content
 
 
+def test_what_they_make_may_go_into_the_journal(tables: Dataset, materialize: Materialize) -> None:
+    content = tables.content_version()
+    materialize(journal=True)
+    assert tables.content_version() == content
+    assert tables.status().journal_rows
+    tables.flush()
+    assert tables.content_version() != content
+
+
 def test_make_runs_mappings_before_the_exports(tables: Dataset, make: Make, latest: Latest) -> None:
     assert make().success
     assert latest("entities_json").metadata["dagster/row_count"].value == 3
