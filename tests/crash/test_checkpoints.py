@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from lakehouse_assets.checkpoints import CheckpointScope, CheckpointStore
-from tests.s3.store import Server
+from tests.s3.store import Bucket, Server
 
 pytestmark = pytest.mark.crash
 
@@ -75,6 +75,14 @@ def test_a_kill_at_any_moment_of_a_put_leaves_no_half_checkpoint(tmp_path: Path,
     assert sum(seen.values()) == ROUNDS * 3
 
 
+def settle(bucket: Bucket) -> None:
+    """Wait until the server has done what it was asked before the kill."""
+    before = None
+    while (now := list(bucket.location.entries())) != before:
+        before = now
+        time.sleep(1.5)
+
+
 def test_a_kill_in_an_upload_leaves_no_half_checkpoint(tmp_path: Path) -> None:
     server = Server()
     try:
@@ -83,6 +91,7 @@ def test_a_kill_in_an_upload_leaves_no_half_checkpoint(tmp_path: Path) -> None:
         chance, found = random.Random(), []
         for _ in range(ROUNDS):
             kill_once(bucket.uri, bucket.options, tmp_path / "begun", chance.uniform(0, 0.5), False)
+            settle(bucket)
             found.append(len(look(store)))
         print(f"{len(found)} kills, {len(bucket.uploads())} of them in the middle of an upload")
         assert set(found) == {1}

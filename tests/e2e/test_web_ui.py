@@ -121,4 +121,4 @@ def test_the_page_of_an_asset_shows_what_it_is_for_and_what_its_columns_mean(
     assert "Every claim of every source" in text
     assert "original_value" in text
     assert "the value as it came" in text
-    assert "keep_latest" in text
+    assert "keep_present" in text

@@ -36,6 +36,9 @@ def spark(s3: Server) -> Iterator[Any]:
         env={**os.environ, **s3.bucket("spark").environment, "AWS_ALLOW_HTTP": "true"},
     )
     assert process.stdout is not None
+    if not hasattr(sys.modules["__main__"], "__file__"):
+        # as in a worker of xdist: Spark would take it for its own doctests
+        sys.modules["__main__"].__file__ = __file__
     session = sql.SparkSession.builder.remote(
         f"sc://127.0.0.1:{int(process.stdout.readline())}"
     ).getOrCreate()
