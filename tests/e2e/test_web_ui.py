@@ -67,7 +67,7 @@ def test_make_leaves_every_artifact_checked(server: Server, made: Dataset) -> No
         assert set(states(asset)) == {"is_latest", "intact", "reconciles"}
         # automation may just be checking it once more
         eventually(
-            lambda asset=asset: states(asset)["is_latest"] == "SUCCEEDED", within=60, what=f"check of {asset}"
+            lambda asset=asset: states(asset)["is_latest"] == "SUCCEEDED", within=180, what=f"check of {asset}"
         )
 
 
