@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakehouse_assets import layout
-from lakehouse_assets.checkpoints import CheckpointStore
 from lakehouse_assets.dataset import Dataset as Dataset
 from lakehouse_assets.errors import Conflict, InvalidData, NotFound
 from lakehouse_assets.model.names import check_dataset_name, is_dataset_name
@@ -30,6 +29,8 @@ from lakehouse_assets.storage.parallel import in_parallel
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from lakehouse_assets.checkpoints import CheckpointStore
 
 
 class Lake:
@@ -74,6 +75,9 @@ class Lake:
     @property
     def checkpoints(self) -> "CheckpointStore[pl.LazyFrame]":
         """Frames that the steps of pipelines hand on, kept until a run is done."""
+        # few need it
+        from lakehouse_assets.checkpoints import CheckpointStore
+
         return CheckpointStore(self.location / layout.LAKE_CHECKPOINTS)
 
     def open_states(self, location: Location) -> StateStore:
