@@ -118,7 +118,8 @@ def _judge(location: Location, checksum: str, has_blob: bool, share: float) -> _
             is_corrupted = found != checksum
             reason = f"its bytes have the checksum {found}" if is_corrupted else None
         except NotFound:
-            pass
+            # deleted since it was listed
+            reason = MISSING
         except OSError as exc:
             reason = f"it cannot be read: {exc.strerror or exc}"
     return _Verdict(checksum, size, reason, is_corrupted, share)

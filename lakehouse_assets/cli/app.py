@@ -111,7 +111,7 @@ def _global_options(
         typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True),
     ] = False,
 ) -> None:
-    pass
+    """What may stand before any verb; `--version` answers by itself."""
 
 
 def _wrong_usage(exc: typer.TyperException) -> int:

@@ -48,7 +48,7 @@ def verb_group(parent: typer.Typer, name: str, *, about: str, example: str) -> t
 
 
 def _nothing(call: Call) -> None:
-    pass
+    """Only sub-verbs do something; the group takes the shared options."""
 
 
 def with_shared_options(function: Verb[P]) -> Callable[..., int | None]:

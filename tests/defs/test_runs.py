@@ -49,6 +49,30 @@ def test_all_checks_of_a_lake_in_one_run(acme: Dataset, lake: Lake, instance: dg
     assert all(check.passed for check in found)
 
 
+def test_a_dataset_that_a_run_works_on_is_not_called_stale_or_fresh_by_another_run(
+    acme: Dataset, lake: Lake, instance: dg.DagsterInstance
+) -> None:
+    list(run_make(lake, instance))
+
+    @dg.job
+    def at_work() -> None:
+        """No steps: it only has to be there."""
+
+    instance.create_run_for_job(
+        at_work, status=dg.DagsterRunStatus.STARTED, tags={"dagster/partition": "acme"}
+    )
+    records = instance.get_records_for_run(run_checks(lake, instance).run_id).records
+    told = {
+        (event.asset_check_evaluation_data.check_name, event.asset_check_evaluation_data.partition)
+        for record in records
+        if (event := record.event_log_entry.dagster_event) is not None
+        and event.event_type_value == "ASSET_CHECK_EVALUATION"
+    }
+    assert ("is_latest", None) in told
+    assert ("is_latest", "acme") not in told
+    assert ("intact", "acme") in told
+
+
 def test_the_terminal_stays_quiet(acme: Dataset, lake: Lake, instance: dg.DagsterInstance, capfd) -> None:
     list(run_make(lake, instance))
     assert capfd.readouterr() == ("", "")

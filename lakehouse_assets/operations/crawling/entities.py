@@ -117,4 +117,4 @@ class Gathered:
 
 
 def _nothing(advance: Advance) -> None:
-    pass
+    """The crawl itself tells how far it is."""
