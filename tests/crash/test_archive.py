@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import random
 from datetime import timedelta
 
 import pytest
@@ -16,14 +15,6 @@ pytestmark = pytest.mark.crash
 
 ROUNDS = int(os.environ.get("LAKEHOUSE_CRASH_ROUNDS", "4"))
 SMALL, LARGE = 300, 3
-
-
-@pytest.fixture
-def chance():
-    """Random moments, other ones in each run; the seed is shown when the test fails."""
-    seed = random.randrange(1 << 32)
-    print(f"seed {seed}")
-    return random.Random(seed)
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ A process that is killed (SIGKILL) at any moment: what it did is there or is not
 import hashlib
 import json
 import os
-import random
 import time
 
 import pytest
@@ -17,19 +16,12 @@ from lakehouse_assets.lake import Lake
 from tests.crash.processes import files_on_disk, kill_somewhere, seconds_of
 from tests.factories import company, entity, make_dataset, rows_of, write_lines
 
-pytestmark = pytest.mark.crash
+pytestmark = [pytest.mark.crash, pytest.mark.usefixtures("long_locks")]
 
 ROUNDS = int(os.environ.get("LAKEHOUSE_CRASH_ROUNDS", "12"))
 SIZE = 600
 PATIENCE = 15
 """Seconds that the work after a kill may take; the lock of a dead process would hold it up for 60."""
-
-
-@pytest.fixture(autouse=True)
-def long_locks(monkeypatch):
-    """Nobody gets over a dead lock by waiting: all leases outlive the test."""
-    monkeypatch.setenv("LAKEHOUSE_LOCK_TIMEOUT", "60")
-    monkeypatch.setenv("LAKEHOUSE_LEASE_SECONDS", "3600")
 
 
 @pytest.fixture
@@ -40,14 +32,6 @@ def lake(tmp_path):
         dataset.entities.add_many(batch("base"), origin=origin)
     dataset.make()
     return tmp_path / "lake"
-
-
-@pytest.fixture
-def chance(request):
-    """Random moments, other ones in each run; the seed is shown when the test fails."""
-    seed = random.randrange(1 << 32)
-    print(f"seed {seed}")
-    return random.Random(seed)
 
 
 def batch(name):

@@ -36,14 +36,6 @@ def files(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def chance() -> random.Random:
-    """Random moments, other ones in each run; the seed is shown when the test fails."""
-    seed = random.randrange(1 << 32)
-    print(f"seed {seed}")
-    return random.Random(seed)
-
-
 def start(dataset: Dataset, files: Path) -> subprocess.Popen[bytes]:
     """A crawl in a process of its own, which has just begun to work."""
     records = dataset.location.path / layout.job_runs("CrawlJob")  # type: ignore[operator]

@@ -5,7 +5,6 @@ Exports that are killed (SIGKILL) at any moment, alone and beside others: their 
 """
 
 import os
-import random
 
 import pytest
 
@@ -15,26 +14,11 @@ from tests.crash.processes import Worker, kill_somewhere, seconds_of
 from tests.factories import company, entity, make_dataset
 from tests.replay import EXPORTS, Replay, differences
 
-pytestmark = pytest.mark.crash
+pytestmark = [pytest.mark.crash, pytest.mark.usefixtures("long_locks")]
 
 ROUNDS = int(os.environ.get("LAKEHOUSE_CRASH_ROUNDS", "4"))
 SIZE = 2000
 SECONDS = 3
-
-
-@pytest.fixture(autouse=True)
-def long_locks(monkeypatch):
-    """Nobody gets over a dead lock by waiting: all leases outlive the test."""
-    monkeypatch.setenv("LAKEHOUSE_LOCK_TIMEOUT", "60")
-    monkeypatch.setenv("LAKEHOUSE_LEASE_SECONDS", "3600")
-
-
-@pytest.fixture
-def chance():
-    """Random moments, other ones in each run; the seed is shown when the test fails."""
-    seed = random.randrange(1 << 32)
-    print(f"seed {seed}")
-    return random.Random(seed)
 
 
 @pytest.fixture

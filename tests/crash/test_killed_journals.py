@@ -6,7 +6,6 @@ Nothing is lost that was confirmed, nothing is there twice, and the next flush g
 """
 
 import os
-import random
 import signal
 import time
 from pathlib import Path
@@ -19,7 +18,7 @@ from tests.crash.processes import STRESS, Worker, files_on_disk, finish_all, kil
 from tests.crash.steps import FLUSH, STOP, WRITER
 from tests.factories import company, make_dataset, rows_of
 
-pytestmark = pytest.mark.crash
+pytestmark = [pytest.mark.crash, pytest.mark.usefixtures("long_locks")]
 
 ROUNDS = int(os.environ.get("LAKEHOUSE_CRASH_ROUNDS", "12"))
 COUNT = 300
@@ -27,25 +26,10 @@ PATIENCE = 15
 """Seconds that a flush after a kill may take; the lock of a dead process would hold it up for 60."""
 
 
-@pytest.fixture(autouse=True)
-def long_locks(monkeypatch):
-    """Nobody gets over a dead lock by waiting: all leases outlive the test."""
-    monkeypatch.setenv("LAKEHOUSE_LOCK_TIMEOUT", "60")
-    monkeypatch.setenv("LAKEHOUSE_LEASE_SECONDS", "3600")
-
-
 @pytest.fixture
 def lake(tmp_path):
     make_dataset(tmp_path / "lake").entities.add_many([company("base-0-0")])
     return tmp_path / "lake"
-
-
-@pytest.fixture
-def chance():
-    """Random moments, other ones in each run; the seed is shown when the test fails."""
-    seed = random.randrange(1 << 32)
-    print(f"seed {seed}")
-    return random.Random(seed)
 
 
 def write(lake, name, origin="mine"):
