@@ -21,11 +21,20 @@ if TYPE_CHECKING:
     from lakehouse_assets.defs.checkpoint_io import CheckpointIOManager as CheckpointIOManager
     from lakehouse_assets.errors import AssertionFailed as AssertionFailed
     from lakehouse_assets.errors import LakehouseError as LakehouseError
+    from lakehouse_assets.jobs import AnyJob as AnyJob
+    from lakehouse_assets.jobs import DatasetJob as DatasetJob
+    from lakehouse_assets.jobs import FileQueue as FileQueue
+    from lakehouse_assets.jobs import Job as Job
+    from lakehouse_assets.jobs import MemoryQueue as MemoryQueue
+    from lakehouse_assets.jobs import stage as stage
+    from lakehouse_assets.jobs import task as task
     from lakehouse_assets.lake import Dataset as Dataset
     from lakehouse_assets.lake import Lake as Lake
     from lakehouse_assets.operations import *  # noqa: F403
     from lakehouse_assets.state import StateData as StateData
     from lakehouse_assets.state import StateStore as StateStore
+
+_JOBS = ["AnyJob", "DatasetJob", "FileQueue", "Job", "MemoryQueue", "stage", "task"]
 
 _OPERATIONS = [
     "CompactJob",
@@ -83,6 +92,7 @@ _PLACES = {
     "CheckpointStore": "lakehouse_assets.checkpoints",
     "StateData": "lakehouse_assets.state",
     "StateStore": "lakehouse_assets.state",
+    **dict.fromkeys(_JOBS, "lakehouse_assets.jobs"),
     # these load Dagster
     "CheckpointIOManager": "lakehouse_assets.defs.checkpoint_io",
     "LakehouseComponent": "lakehouse_assets.component",

@@ -4,15 +4,20 @@ Every exception of this package.
 LakehouseError
 ├── InvalidData   (also a ValueError)
 │   ├── NotJson       (also a TypeError)
+│   ├── EndlessLoop
 │   └── StateCorrupt
 ├── WrongType     (also a TypeError)
 ├── NotFound      (also a FileNotFoundError)
+│   ├── EntityNotFound
+│   ├── ArchiveFileNotFound
+│   └── TaskNotFound
 ├── Conflict
 │   ├── LeaseLost
 │   └── StateConflict
 ├── ElementExists (also a KeyError)
 ├── Locked
 ├── AssertionFailed
+├── WorkerDied
 ├── RemoteError
 │   └── Unreachable
 ├── StorageError  (also an OSError)
@@ -36,6 +41,10 @@ class NotJson(InvalidData, TypeError):
     """A value that JSON cannot hold; the message says where in the value it stands."""
 
 
+class EndlessLoop(InvalidData):
+    """A job that its stage hands on to itself, unchanged."""
+
+
 class StateCorrupt(InvalidData):
     """A state's file that cannot be read, so that nobody knows how far its job got. `path` names the file."""
 
@@ -50,6 +59,18 @@ class WrongType(LakehouseError, TypeError):
 
 class NotFound(LakehouseError, FileNotFoundError):
     """A dataset, an entity or a file that is not there."""
+
+
+class EntityNotFound(NotFound):
+    """An entity that a dataset does not have, or not any more."""
+
+
+class ArchiveFileNotFound(NotFound):
+    """A file that is not archived."""
+
+
+class TaskNotFound(NotFound):
+    """A job's task that no stage is known for."""
 
 
 class Conflict(LakehouseError):
@@ -103,6 +124,16 @@ class AssertionFailed(LakehouseError):
     def __init__(self, message: str, *, failures: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.failures = tuple(failures)
+
+
+class WorkerDied(LakehouseError):
+    """A job that a worker died with, each time: out of memory, or by a crash of the interpreter."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__(
+            f"its worker died with it, {times} times; look at its memory, or at native code that it calls"
+        )
+        self.times = times
 
 
 class RemoteError(LakehouseError):

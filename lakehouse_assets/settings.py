@@ -71,6 +71,8 @@ class Settings(BaseSettings):
     """When so many statements wait in a journal, Dagster flushes it."""
     journal_seconds: float = Field(default=60, ge=0)
     """When something has waited in a journal for so long, Dagster flushes it, in seconds."""
+    stages: str = ""
+    """The modules that have the stages of jobs, as Python imports them, with commas between."""
     checkpoint_retention_days: float = Field(default=7, ge=0)
     """How long checkpoints stay that nothing was written to, in days; those of a run that succeeded go at its end."""
     crawl_stall_seconds: float = Field(default=60, gt=0)
@@ -91,6 +93,11 @@ class Settings(BaseSettings):
     def here(self) -> "Settings":
         """The same settings, with no Dagster that operations are delegated to."""
         return self.model_copy(update={"dagster_url": None})
+
+    @property
+    def stage_modules(self) -> list[str]:
+        """The modules of `stages`."""
+        return [name.strip() for name in self.stages.split(",") if name.strip()]
 
     @property
     def memory_bytes(self) -> int:

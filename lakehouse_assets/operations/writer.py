@@ -34,7 +34,9 @@ class JournalWriter:
         2
     """
 
-    def __init__(self, confirm: Callable[[Sequence[Source]], ImportJob], temp_directory: str | None) -> None:
+    def __init__(
+        self, confirm: Callable[[Sequence[Source]], ImportJob | None], temp_directory: str | None
+    ) -> None:
         """Use `Dataset.entities.writer`."""
         self._confirm = confirm
         self._temp_directory = temp_directory

@@ -1,0 +1,166 @@
+"""What stages do, collected by their worker until it counts: entities to be written, and jobs to be queued."""
+
+import io
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from lakehouse_assets.jobs.models import AnyJob, unpack
+from lakehouse_assets.jobs.writer import import_written
+from lakehouse_assets.statements.inputs import Format, Source
+from lakehouse_assets.storage.spilling import spilling
+
+if TYPE_CHECKING:
+    from lakehouse_assets.lake import Dataset
+
+_HELD = 8 << 20
+_CHUNK = 1 << 20
+
+
+class Spool:
+    """Bytes that are written first and read later, in memory or in a temporary file; the end can be taken back."""
+
+    def __init__(self, temp_directory: str | None) -> None:
+        self._temp_directory = temp_directory
+        with spilling(temp_directory):
+            file = tempfile.SpooledTemporaryFile(_HELD, prefix="lakehouse-jobs-", dir=temp_directory)  # noqa: SIM115
+        self._file = cast(BinaryIO, file)
+
+    @property
+    def size(self) -> int:
+        """How many bytes it holds."""
+        return self._file.seek(0, io.SEEK_END)
+
+    def write(self, data: bytes) -> None:
+        """Take more bytes."""
+        with spilling(self._temp_directory):
+            self._file.write(data)
+
+    def copy(self, stream: BinaryIO) -> None:
+        """Take all bytes of a stream."""
+        while data := stream.read(_CHUNK):
+            self.write(data)
+
+    def cut(self, size: int) -> None:
+        """Forget what was written after so many bytes."""
+        self._file.truncate(size)
+        self._file.seek(size)
+
+    def open(self) -> BinaryIO:
+        """All of it, from the start; closing it removes it."""
+        self._file.seek(0)
+        return self._file
+
+    def read(self, start: int, size: int) -> bytes:
+        """Some of it."""
+        self._file.seek(start)
+        found = self._file.read(size)
+        self._file.seek(0, io.SEEK_END)
+        return found
+
+    def lines(self) -> Iterator[bytes]:
+        """All of it, line by line; nothing is written meanwhile."""
+        self._file.seek(0)
+        yield from self._file
+
+    def close(self) -> None:
+        """Forget all of it."""
+        self._file.close()
+
+
+class Outbox:
+    """Jobs that wait for their senders to be done."""
+
+    def __init__(self, temp_directory: str | None) -> None:
+        self._spool = Spool(temp_directory)
+        self.count = 0
+
+    def add(self, job: AnyJob) -> str:
+        """Take a job as it is now; returns its id. NotJson when it cannot be written."""
+        self._spool.write(job.to_line())
+        self.count += 1
+        return job.id
+
+    def mark(self) -> tuple[int, int]:
+        """Where it ends now, for `cut`."""
+        return self._spool.size, self.count
+
+    def cut(self, mark: tuple[int, int]) -> None:
+        """Forget what came after a mark."""
+        size, self.count = mark
+        self._spool.cut(size)
+
+    def __iter__(self) -> Iterator[AnyJob]:
+        return map(unpack, self._spool.lines())
+
+    def close(self) -> None:
+        """Forget all of them."""
+        self._spool.close()
+
+
+@dataclass
+class _Written:
+    """What stages wrote to a dataset under one origin: entities as lines of JSON, and statements as CSV."""
+
+    dataset: "Dataset"
+    origin: str
+    lines: Spool
+    statements: Spool
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        return self.lines.size, self.statements.size
+
+    def take(self, sources: Sequence[Source]) -> None:
+        for source in sources:
+            with source.open() as stream:
+                if source.format is Format.entities:
+                    self.lines.copy(stream)
+                else:
+                    header = stream.readline()
+                    self.statements.write(header if not self.statements.size else b"")
+                    self.statements.copy(stream)
+
+    def sources(self) -> list[Source]:
+        return [
+            Source("the entities of jobs", self.lines.open, size=self.lines.size),
+            Source("the statements of jobs", self.statements.open, format=Format.csv),
+        ]
+
+
+@dataclass
+class Writes:
+    """What stages wrote since the last `commit`."""
+
+    temp_directory: str | None = None
+    _written: dict[tuple[str, str], _Written] = field(default_factory=dict)
+
+    def take(self, dataset: "Dataset", origin: str, sources: Sequence[Source]) -> None:
+        """Take entities that a stage wrote."""
+        key = (dataset.name, origin)
+        if key not in self._written:
+            spools = Spool(self.temp_directory), Spool(self.temp_directory)
+            self._written[key] = _Written(dataset, origin, *spools)
+        self._written[key].take(sources)
+
+    def mark(self) -> dict[tuple[str, str], tuple[int, int]]:
+        """How much there is now, for `cut`."""
+        return {key: written.sizes for key, written in self._written.items()}
+
+    def cut(self, mark: dict[tuple[str, str], tuple[int, int]]) -> None:
+        """Forget what came after a mark."""
+        for key, written in self._written.items():
+            lines, statements = mark.get(key, (0, 0))
+            written.lines.cut(lines)
+            written.statements.cut(statements)
+
+    def commit(self) -> dict[str, int]:
+        """Make all of it visible; returns how many statements each dataset got."""
+        datasets: dict[str, Dataset] = {}
+        for written in self._written.values():
+            if any(written.sizes):
+                import_written(written.dataset, written.origin, written.sources())
+                datasets[written.dataset.name] = written.dataset
+        self._written.clear()
+        return {name: dataset.flush().rows for name, dataset in datasets.items()}

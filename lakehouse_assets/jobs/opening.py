@@ -1,0 +1,15 @@
+"""Which queue a lake has."""
+
+from typing import TYPE_CHECKING
+
+from lakehouse_assets.jobs.queue import JobQueue
+
+if TYPE_CHECKING:
+    from lakehouse_assets.lake import Lake
+
+
+def open_queue(lake: "Lake") -> JobQueue:
+    """The queue of a lake, as the settings choose it: files in the lake itself."""
+    from lakehouse_assets.jobs.file_queue import FileQueue
+
+    return FileQueue(lake)

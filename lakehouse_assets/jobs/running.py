@@ -1,0 +1,152 @@
+"""Working one job: calling its stage, and seeing what becomes of it."""
+
+import logging
+import time
+import traceback
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from lakehouse_assets.errors import EndlessLoop, InvalidData, TaskNotFound
+from lakehouse_assets.jobs.collecting import Outbox, Writes
+from lakehouse_assets.jobs.context import surrounded
+from lakehouse_assets.jobs.models import AnyJob, Job, JobStatus, unpack
+from lakehouse_assets.jobs.queue import Batch, DeadLetter
+from lakehouse_assets.jobs.stages import find_stage, settings_of
+from lakehouse_assets.model.times import now_utc
+
+if TYPE_CHECKING:
+    from lakehouse_assets.lake import Dataset, Lake
+    from lakehouse_assets.statements.inputs import Source
+
+log = logging.getLogger(__name__)
+
+# no other attempt could do better
+_FOR_GOOD = (TaskNotFound, EndlessLoop, ValidationError)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a job: it succeeded, or is to be `retried`, or is `dead`."""
+
+    seconds: float
+    retried: AnyJob | None = None
+    dead: DeadLetter | None = None
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the stage did what it should."""
+        return self.retried is None and self.dead is None
+
+
+class Collected:
+    """Takes what one call of a stage does."""
+
+    def __init__(self, writes: Writes, outbox: Outbox) -> None:
+        self._writes = writes
+        self._outbox = outbox
+        self._before = writes.mark(), outbox.mark()
+
+    def defer(self, job: AnyJob) -> str:
+        """Take a job that the stage hands on."""
+        return self._outbox.add(job)
+
+    def write(self, dataset: "Dataset", origin: str, sources: "Sequence[Source]") -> None:
+        """Take entities that the stage wrote."""
+        self._writes.take(dataset, origin, sources)
+
+    def forget(self) -> None:
+        """Undo all of it."""
+        writes, outbox = self._before
+        self._writes.cut(writes)
+        self._outbox.cut(outbox)
+
+
+def run_job(line: bytes, batch: Batch, *, lake: "Lake", writes: Writes, outbox: Outbox) -> Result:
+    """Call the stage of a job; what it wrote and returned is collected when it does well, and forgotten else."""
+    began = time.monotonic()
+    collected = Collected(writes, outbox)
+    try:
+        with surrounded(lake=lake, collector=collected):
+            _call(unpack(line), collected)
+        return Result(time.monotonic() - began)
+    except (Exception, SystemExit) as exc:
+        collected.forget()
+        return failure(line, batch, exc, seconds=time.monotonic() - began)
+
+
+def failure(line: bytes, batch: Batch, exc: BaseException, *, seconds: float) -> Result:
+    """What becomes of a job whose stage raised: another attempt later, or the dead letters."""
+    try:
+        job = unpack(line)
+    except ValueError as unreadable:
+        return Result(seconds, dead=_dead_letter(batch.ref, 0, line, batch, unreadable))
+    attempts = job.attempts + 1
+    settings = settings_of(job.task)
+    most = settings.max_retries if job.max_retries is None else job.max_retries
+    if isinstance(exc, _FOR_GOOD) or 0 <= most < attempts:
+        changed = job.model_copy(update={"attempts": attempts, "status": JobStatus.failed})
+        log.warning("%s %s failed for good: %s", job.task, job.id, _one_line(exc))
+        return Result(seconds, dead=_dead_letter(job.id, attempts, changed.to_line(), batch, exc))
+    at = now_utc() + timedelta(seconds=settings.delay(job.attempts))
+    log.info("%s %s failed, attempt %s: %s", job.task, job.id, attempts, _one_line(exc))
+    again = {"attempts": attempts, "scheduled_at": at, "status": JobStatus.todo}
+    return Result(seconds, retried=job.model_copy(update=again))
+
+
+def _call(job: AnyJob, collected: Collected) -> None:
+    function = find_stage(job.task).function
+    content = job.content_id()
+    job.status = JobStatus.doing
+    returned = function(job)
+    for following in _jobs(returned, job):
+        if following.content_id() == content:
+            msg = f"the stage {job.task!r} returned the very job that it was given, which would never end"
+            raise EndlessLoop(msg)
+        collected.defer(_fresh(following, job))
+
+
+def _jobs(returned: object, job: AnyJob) -> Iterable[AnyJob]:
+    if returned is None:
+        return
+    if isinstance(returned, Job):
+        yield returned
+        return
+    if not isinstance(returned, Iterable):
+        msg = f"the stage {job.task!r} returned {type(returned).__name__}; it may return a job, several, or nothing"
+        raise InvalidData(msg)
+    for each in returned:
+        if not isinstance(each, Job):
+            msg = f"the stage {job.task!r} returned {type(each).__name__} among its jobs; it may return jobs only"
+            raise InvalidData(msg)
+        yield each
+
+
+def _fresh(following: AnyJob, job: AnyJob) -> AnyJob:
+    """A job that was made of the one that was worked starts anew: what was told of that one is not true of it."""
+    if following is not job:
+        return following
+    changes = {"given_id": None, "attempts": 0, "scheduled_at": None, "status": JobStatus.todo}
+    return following.model_copy(update=changes)
+
+
+def _dead_letter(job_id: str, attempts: int, line: bytes, batch: Batch, exc: BaseException) -> DeadLetter:
+    return DeadLetter(
+        id=job_id,
+        queue=batch.queue,
+        task=batch.task,
+        dataset=batch.dataset,
+        attempts=attempts,
+        error=_one_line(exc),
+        traceback="".join(traceback.format_exception(exc)),
+        at=now_utc(),
+        data=line,
+    )
+
+
+def _one_line(exc: BaseException) -> str:
+    text = " ".join(str(exc).split())
+    return f"{type(exc).__name__}: {text}" if text else type(exc).__name__
