@@ -99,11 +99,14 @@ power station   centrale nucléaire · Kernkraftwerk · elektrárna · ydinvoima
 grid operator   gestionnaire de réseau · Netzbetreiber · provozovatel soustavy · kantaverkkoyhtiö · преносен оператор
 """
 
+# an account of the kind that standards print, and a number that is kept for films
 LETTER = """\
 Good morning,
 
 enclosed are the two registers that you asked for. The list of stations comes from our spreadsheet; where a town is
 spelled in two ways we kept the local one. The older archive is there for comparison only.
+
+The fee for copies may be paid to GB33 BUKB 2020 1555 5555 55. For questions, ring +44 20 7946 0958.
 
 Kind regards
 The records office
