@@ -128,7 +128,7 @@ def build() -> dict[str, bytes]:
         "registers/stations.csv": STATIONS.replace("\n", "\r\n").encode("cp1252"),
         "registers/grid operators.xlsx": _workbook(GRID_OPERATORS),
         "figures/stations by country.png": _bars([count for _, count in counts]),
-        "figures/stations by country.pdf": _page([f"{country}: {count}" for country, count in counts]),
+        "figures/stations by country.pdf": one_page([f"{country}: {count}" for country, count in counts]),
         "letters/2026-03-02 registers enclosed.eml": _letter(),
         "old/handed over before.zip": _zip(
             {"stations before 1980.csv": f"{first}\n".encode("cp1252"), "note.txt": b"Superseded.\n"}
@@ -198,7 +198,7 @@ def _bars(counts: list[int]) -> bytes:
     )
 
 
-def _page(lines: list[str]) -> bytes:
+def one_page(lines: list[str]) -> bytes:
     """One page of text as PDF."""
     text = "BT /F 12 Tf 72 770 Td 18 TL " + " ".join(f"({line}) Tj T*" for line in lines) + " ET"
     objects = [

@@ -33,9 +33,9 @@ class Text:
     pages: Sequence[str] = ()
 
 
-def read_text(stream: BinaryIO, mimetype: str) -> Text | None:
+def read_text(stream: BinaryIO, mimetype: str) -> Text:
     """
-    The text of a document; None when its type is none that can be read, Unreadable when this one cannot.
+    The text of a document; Unreadable when it is damaged, or of a type that has none.
 
     Example:
         >>> read_text(io.BytesIO("Señor".encode("latin-1")), "text/plain").properties
@@ -43,9 +43,15 @@ def read_text(stream: BinaryIO, mimetype: str) -> Text | None:
     """
     read = _reader(mimetype)
     if read is None:
-        return None
+        msg = f"there is no text in a file of type {mimetype}"
+        raise Unreadable(msg)
     with _readable():
         return read(stream)
+
+
+def is_readable(mimetype: str) -> bool:
+    """Whether documents of this type have a text that can be read."""
+    return _reader(mimetype) is not None
 
 
 def text_of_html(html: str) -> str:

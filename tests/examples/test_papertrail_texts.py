@@ -15,15 +15,13 @@ EXAMPLES = Path(lakehouse_assets.__file__).parents[1] / "examples"
 sys.path.insert(0, str(EXAMPLES))
 
 from papertrail import texts  # noqa: E402
-from papertrail.texts import Text, Unreadable, read_text  # noqa: E402
+from papertrail.texts import Text, Unreadable, is_readable, read_text  # noqa: E402
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 def read(data: bytes, mimetype: str) -> Text:
-    found = read_text(io.BytesIO(data), mimetype)
-    assert found is not None
-    return found
+    return read_text(io.BytesIO(data), mimetype)
 
 
 def body(data: bytes, mimetype: str) -> str:
@@ -113,7 +111,9 @@ def test_a_mail_with_a_broken_header_still_says_the_rest(header: bytes) -> None:
 
 @pytest.mark.parametrize("mimetype", ["image/png", "application/zip", "text/rtf", "application/octet-stream"])
 def test_what_has_no_text_is_left_alone(mimetype: str) -> None:
-    assert read_text(io.BytesIO(b"anything"), mimetype) is None
+    assert not is_readable(mimetype)
+    with pytest.raises(Unreadable, match=mimetype):
+        read_text(io.BytesIO(b"anything"), mimetype)
 
 
 @pytest.mark.parametrize("mimetype", ["application/pdf", XLSX])
