@@ -62,6 +62,10 @@ class LakehouseComponent(dg.Component, dg.Model, dg.Resolvable):
         description="Run the steps of a run in one process, also those of the project's other assets: a process for "
         "each takes seconds to start. Off where the project has an executor of its own.",
     )
+    stages: list[str] | None = Field(
+        default=None,
+        description="Names of modules with the stages of jobs, like my_project.stages. LAKEHOUSE_STAGES by default.",
+    )
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """Everything Dagster shows of the lake."""
@@ -69,4 +73,6 @@ class LakehouseComponent(dg.Component, dg.Model, dg.Resolvable):
         if uri is not None and "://" not in uri:
             uri = str(context.project_root / Path(uri).expanduser())
         s3 = self.s3.resource() if self.s3 is not None else None
-        return build_definitions(uri, key_prefix=self.key_prefix, s3=s3, in_process=self.in_process)
+        return build_definitions(
+            uri, key_prefix=self.key_prefix, s3=s3, in_process=self.in_process, stages=self.stages
+        )

@@ -73,6 +73,10 @@ class Settings(BaseSettings):
     """When something has waited in a journal for so long, Dagster flushes it, in seconds."""
     stages: str = ""
     """The modules that have the stages of jobs, as Python imports them, with commas between."""
+    queue_seconds: float = Field(default=20, ge=0)
+    """So many seconds, at least, lie between two runs of Dagster for few jobs of the same queue and dataset."""
+    queue_patience_seconds: float = Field(default=3600, ge=0)
+    """When a job waits so long though its time has come, a check of its queue warns, in seconds."""
     checkpoint_retention_days: float = Field(default=7, ge=0)
     """How long checkpoints stay that nothing was written to, in days; those of a run that succeeded go at its end."""
     crawl_stall_seconds: float = Field(default=60, gt=0)

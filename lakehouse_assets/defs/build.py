@@ -16,6 +16,7 @@ from lakehouse_assets.defs.jobs import catalog_job, check_job, make_job
 from lakehouse_assets.defs.journal import flush_job, flush_sensor
 from lakehouse_assets.defs.maintenance import compact_job, merge_job, vacuum_job
 from lakehouse_assets.defs.naming import Naming
+from lakehouse_assets.defs.queues import build_queues
 from lakehouse_assets.defs.resources import LakeResource
 from lakehouse_assets.defs.resuming import resume_sensor
 from lakehouse_assets.defs.schedules import maintenance_schedules, make_schedule
@@ -43,6 +44,7 @@ def build_definitions(
     key_prefix: Sequence[str] = (),
     s3: "S3Resource | None" = None,
     in_process: bool = True,
+    stages: Sequence[str] | None = None,
 ) -> dg.Definitions:
     """
     The assets, checks, jobs, sensors and schedules of a lake, by default that of the settings.
@@ -54,6 +56,7 @@ def build_definitions(
         key_prefix: What the keys of all assets begin with.
         s3: Credentials of a lake on S3; by default boto3 finds them.
         in_process: Run the steps of a run in one process; off where the project has an executor of its own.
+        stages: Names of modules with the stages of jobs, by default those of the settings (LAKEHOUSE_STAGES).
 
     Example:
         >>> defs = build_definitions("data", key_prefix=["acme"])
@@ -73,10 +76,11 @@ def build_definitions(
         make, check, flush = make_job(naming), check_job(naming), flush_job(naming)
         maintenance = compact_job(naming), merge_job(naming), vacuum_job(naming)
         sweep = sweep_job(naming)
+        queues = build_queues(naming, _given(uri), get_settings().stage_modules if stages is None else stages)
         return dg.Definitions(
-            assets=build_assets(naming),
-            asset_checks=build_checks(naming),
-            jobs=[make, flush, catalog_job(naming), check, *maintenance, sweep],
+            assets=[*build_assets(naming), *queues.assets],
+            asset_checks=[*build_checks(naming), *queues.checks],
+            jobs=[make, flush, catalog_job(naming), check, *maintenance, sweep, *queues.jobs],
             schedules=[
                 make_schedule(naming, make),
                 *maintenance_schedules(naming, *maintenance),
@@ -91,6 +95,7 @@ def build_definitions(
                 flush_sensor(naming, flush),
                 keep_fresh(naming),
                 *cleaning_sensors(naming),
+                *queues.sensors,
             ],
             resources={
                 naming.resource: lake,

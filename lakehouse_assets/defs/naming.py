@@ -1,10 +1,28 @@
 """How the assets, jobs and partitions of one lake are called in a project that may hold several lakes."""
 
+import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import dagster as dg
+
+_NO_NAME = re.compile(r"[^A-Za-z0-9_]+")
+_DIGITS = 8
+
+
+def plain(name: str) -> str:
+    """
+    A name as Dagster takes it, of letters, digits and underscores; another one for each name.
+
+    Example:
+        >>> plain("extract"), plain("text/extract")
+        ('extract', 'text_extract_59b7b65c')
+    """
+    if name and not _NO_NAME.search(name):
+        return name
+    return f"{_NO_NAME.sub('_', name)}_{hashlib.sha256(name.encode()).hexdigest()[:_DIGITS]}"
 
 
 @dataclass(frozen=True)
@@ -26,6 +44,10 @@ class Naming:
     def keys(self, assets: Sequence[str]) -> list[dg.AssetKey]:
         """The keys of several assets."""
         return [self.key(asset) for asset in assets]
+
+    def queue(self, queue: str) -> dg.AssetKey:
+        """The key of a queue of jobs."""
+        return dg.AssetKey([*self.prefix, "jobs", plain(queue)])
 
     def name(self, name: str) -> str:
         """The name of a job, a sensor, a schedule, an op or a resource."""
