@@ -1,7 +1,8 @@
 """
 The demo: a lake of three datasets, made by Dagster from what lies in this folder.
 
-Two are imported from entities. The third is crawled from a folder of papers; mappings make entities of its tables.
+Two are imported from entities. The third is crawled from a folder of papers; mappings make entities of its tables, and
+a chain of jobs reads the papers and finds what they mention.
 
 Run it as `make demo`. It can be run again at any time: what is there already is fresh, and is left alone.
 """
@@ -11,6 +12,7 @@ import warnings
 from pathlib import Path
 
 from lakehouse_assets import Dataset, Lake
+from lakehouse_assets.jobs import DatasetJob, Worked, load_stages, open_queue, work_queue
 from lakehouse_assets.model.pipeline import CrawlSource, PipelineConfig
 
 HERE = Path(__file__).parent
@@ -75,6 +77,8 @@ def main() -> int:
     with open_instance(lake) as instance:
         for made in run_make(lake, instance, files=files, crawl=[PAPERS]):
             failed += tell(made, made.dataset or "catalogue")
+        worked = read_papers(lake.dataset(PAPERS))
+        failed += worked.failed
         # what a later make changes is kept as a difference
         if add_mapping(lake.dataset(PAPERS), *SECOND):
             for made in run_make(lake, instance, names=[PAPERS]):
@@ -95,6 +99,16 @@ def prepare_papers(papers: Dataset) -> None:
     pipeline = PipelineConfig(crawl=[CrawlSource(uri=str(HERE / "papers"))])
     papers.location.write("pipeline.yml", pipeline.to_yaml())
     add_mapping(papers, *FIRST)
+
+
+def read_papers(papers: Dataset) -> Worked:
+    """Read what was not read yet, and look for what it mentions."""
+    load_stages(["papertrail.stages"])
+    queue = open_queue(papers.lake)
+    queue.defer(DatasetJob(dataset=papers.name, queue="papertrail", task="files"))
+    worked = work_queue(queue, "papertrail", lake=papers.lake)
+    print(f"{f'{worked.jobs} jobs':<12}  papertrail      {'some failed' if worked.failed else 'ok'}")
+    return worked
 
 
 def add_mapping(papers: Dataset, mapping: str, table: str) -> bool:

@@ -99,11 +99,14 @@ power station   centrale nucléaire · Kernkraftwerk · elektrárna · ydinvoima
 grid operator   gestionnaire de réseau · Netzbetreiber · provozovatel soustavy · kantaverkkoyhtiö · преносен оператор
 """
 
+# an account of the kind that standards print, and a number that is kept for films
 LETTER = """\
 Good morning,
 
 enclosed are the two registers that you asked for. The list of stations comes from our spreadsheet; where a town is
 spelled in two ways we kept the local one. The older archive is there for comparison only.
+
+The fee for copies may be paid to GB33 BUKB 2020 1555 5555 55. For questions, ring +44 20 7946 0958.
 
 Kind regards
 The records office
@@ -125,7 +128,7 @@ def build() -> dict[str, bytes]:
         "registers/stations.csv": STATIONS.replace("\n", "\r\n").encode("cp1252"),
         "registers/grid operators.xlsx": _workbook(GRID_OPERATORS),
         "figures/stations by country.png": _bars([count for _, count in counts]),
-        "figures/stations by country.pdf": _page([f"{country}: {count}" for country, count in counts]),
+        "figures/stations by country.pdf": one_page([f"{country}: {count}" for country, count in counts]),
         "letters/2026-03-02 registers enclosed.eml": _letter(),
         "old/handed over before.zip": _zip(
             {"stations before 1980.csv": f"{first}\n".encode("cp1252"), "note.txt": b"Superseded.\n"}
@@ -195,7 +198,7 @@ def _bars(counts: list[int]) -> bytes:
     )
 
 
-def _page(lines: list[str]) -> bytes:
+def one_page(lines: list[str]) -> bytes:
     """One page of text as PDF."""
     text = "BT /F 12 Tf 72 770 Td 18 TL " + " ".join(f"({line}) Tj T*" for line in lines) + " ET"
     objects = [

@@ -58,8 +58,24 @@ def test_the_demo_shows_the_way_from_a_file_to_what_changed(demo: tuple[Path, st
     assert "Temelín" in {station["caption"] for station in stations}
     [difference] = (folder / "demo-lake/power_papers/diffs/entities.ftm.json").glob("*.delta.json")
     changes = [json.loads(line) for line in difference.read_text().splitlines()]
-    assert {(change["op"], change["entity"]["schema"]) for change in changes} == {("ADD", "Company")}
+    added = {change["entity"]["schema"] for change in changes if change["op"] == "ADD"}
+    assert added == {"Company", "Mention", "Page"}
+    changed = {change["entity"]["schema"] for change in changes if change["op"] == "MOD"}
+    assert changed == {"Email", "Pages", "PlainText", "Table"}
     assert difference.name in said
+
+
+def test_the_demo_shows_what_a_letter_mentions(demo: tuple[Path, str]) -> None:
+    folder, said = demo
+    papers = Lake(folder / "demo-lake").dataset("power_papers")
+    [letter] = [json.loads(line) for line in papers.query(schema="Email")]
+    assert letter["properties"]["ibanMentioned"] == ["GB33BUKB20201555555555"]
+    assert "The fee for copies" in letter["properties"]["bodyText"][0]
+    exported = [json.loads(line) for line in papers.location.read("entities.ftm.json").splitlines()]
+    mentions = [entity for entity in exported if entity["schema"] == "Mention"]
+    assert {mention["properties"]["document"][0] for mention in mentions} == {letter["id"]}
+    assert "Records office" in {mention["caption"] for mention in mentions}
+    assert "papertrail" in said
 
 
 def test_the_papers_are_what_their_texts_say() -> None:
