@@ -1,10 +1,9 @@
-"""Archived files and their folders as FollowTheMoney entities, each a line of JSON."""
+"""Archived files and their folders as FollowTheMoney entities."""
 
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-
-import orjson
+from typing import NamedTuple
 
 from lakehouse_assets.archive.files import ArchivedFile
 from lakehouse_assets.archive.ids import parent_folders
@@ -14,7 +13,15 @@ from lakehouse_assets.archive.types import OCTET_STREAM, schema_of
 _CLEAN = re.compile(r"[^\W_](?:[\w .,()\[\]+&@#%=~!$'-]*[\w)\].])?", re.ASCII)
 
 
-def file_line(file: ArchivedFile) -> bytes:
+class MadeEntity(NamedTuple):
+    """An entity that a file or a folder is, its values clean."""
+
+    id: str
+    schema: str
+    properties: dict[str, list[str]]
+
+
+def document_of(file: ArchivedFile) -> MadeEntity:
     """
     The document that an archived file is.
 
@@ -33,10 +40,10 @@ def file_line(file: ArchivedFile) -> bytes:
         properties["parent"] = [parent]
     if file.extra:
         properties = {**_extra(schema, file), **properties}
-    return _line(file.id, schema, properties)
+    return MadeEntity(file.id, schema, properties)
 
 
-def folder_lines(key: str, known: set[str]) -> Iterator[bytes]:
+def folders_of(key: str, known: set[str]) -> Iterator[MadeEntity]:
     """The folders on the way to a file, but for those whose ids are `known`; they are from then on."""
     for folder in parent_folders(key):
         if folder.id not in known:
@@ -45,13 +52,7 @@ def folder_lines(key: str, known: set[str]) -> Iterator[bytes]:
             properties = {"fileName": [folder.name]}
             if folder.parent:
                 properties["parent"] = [folder.parent]
-            yield _line(folder.id, "Folder", properties)
-
-
-def _line(entity_id: str, schema: str, properties: dict[str, list[str]]) -> bytes:
-    return orjson.dumps(
-        {"id": entity_id, "schema": schema, "properties": properties}, option=orjson.OPT_APPEND_NEWLINE
-    )
+            yield MadeEntity(folder.id, "Folder", properties)
 
 
 def _clean(name: str) -> str | None:

@@ -6,7 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from lakehouse_assets.model.cleaning import Remembered, sanitized, unchanged
-from lakehouse_assets.storage.sql import connect
+from lakehouse_assets.storage.sql import Sql
 
 if TYPE_CHECKING:
     import polars as pl
@@ -37,7 +37,7 @@ class TableCleaner:
     """Cleans cells and values; each distinct one once, while it is remembered. `con` hashes whole columns."""
 
     def __init__(self) -> None:
-        self.con = connect()
+        self.sql = Sql()
         self._cells = Remembered(_sanitize)
         self._rules: dict[Rule, Remembered] = {}
         self._again: dict[str, Remembered] = {}

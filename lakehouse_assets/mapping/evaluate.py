@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from lakehouse_assets.mapping.cleaning import TableCleaner
 from lakehouse_assets.mapping.plan import MENTIONED, PROOF, EntityPlan, PropertyPlan, QueryPlan
-from lakehouse_assets.storage.sql import sha1
 
 if TYPE_CHECKING:
     import polars as pl
@@ -225,7 +224,7 @@ class _Rows:
         keys = in_order([self._column(name).fill_null("") for name in entity.keys])
         joined = pl.select(pl.concat_str(keys)).to_series()
         texts = pl.select(pl.when(joined != "").then(pl.lit(entity.seed) + joined)).to_series()
-        return sha1(self._cleaner.con, texts)
+        return self._cleaner.sql.sha1(texts)
 
     def _names_of(self, entity: EntityPlan, found: _Found) -> "pl.DataFrame":
         """The names of an entity, for those that lead to it."""

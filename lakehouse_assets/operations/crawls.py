@@ -107,7 +107,7 @@ class CrawlOperation(DatasetJobOperation[CrawlJob]):
         outcome = intake.take_all([Task(file, None)])[0]
         if outcome.failure is not None:
             raise StorageError(f"{file.path}: {outcome.failure}")
-        entities = Gathered(self.parts.store, make_entities=plan.config.make_entities, on_refused=log.error)
+        entities = Gathered(self.parts.store, make_entities=plan.config.make_entities)
         entities.add(outcome)
         entities.commit(Catalogue(), last=True)
         self.parts.archive.touch()

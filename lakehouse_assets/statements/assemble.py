@@ -6,10 +6,9 @@ from lakehouse_assets.statements import schema as s
 from lakehouse_assets.statements.canonical import canonical_rows
 from lakehouse_assets.statements.explode import Cleaner, Stamp, Tally, shards_of
 from lakehouse_assets.statements.vocabulary import UNKNOWN, Vocabulary
-from lakehouse_assets.storage.sql import sha1
+from lakehouse_assets.storage.sql import Sql
 
 if TYPE_CHECKING:
-    import duckdb
     import polars as pl
     import pyarrow as pa
 
@@ -25,7 +24,7 @@ _SAME = ["rank", s.ORIGIN, s.ROLE, s.FRAGMENT, s.SCHEMA]
 
 def assemble(
     table: "pa.Table",
-    con: "duckdb.DuckDBPyConnection",
+    sql: Sql,
     *,
     stamp: Stamp,
     words: Vocabulary,
@@ -49,11 +48,11 @@ def assemble(
     if cleaner is not None:
         values = _cleaned(values, cleaner, tally)
     values = _named(_stamped(values, stamp), words)
-    values = _identified(values, con, stamp)
+    values = _identified(values, sql, stamp)
     given = rows.filter(base).with_columns(loose=pl.col(s.ORIGIN).is_null())
     given = _named(_stamped(given, stamp), words).with_columns(id=pl.col(s.VALUE).fill_null(""))
     values, given = _counting(values), _counting(given)
-    made = _base_rows(values, given, con, stamp, words)
+    made = _base_rows(values, given, sql, stamp, words)
     found = pl.concat([values.select(made.columns), made])
     keys = ["rank", "prop_rank", "id", s.ORIGIN, s.ROLE, s.FRAGMENT]
     found = found[found.select(pl.arg_sort_by(*_varying(found, keys))).to_series()]
@@ -114,7 +113,7 @@ def _named(rows: "pl.DataFrame", words: Vocabulary) -> "pl.DataFrame":
     return rows.with_columns(name.alias(s.PROP), name.alias(s.PROP_TYPE), rank.alias("prop_rank"))
 
 
-def _identified(rows: "pl.DataFrame", con: "duckdb.DuckDBPyConnection", stamp: Stamp) -> "pl.DataFrame":
+def _identified(rows: "pl.DataFrame", sql: Sql, stamp: Stamp) -> "pl.DataFrame":
     """Rows with the ids of statements; a language only where the type of value can have one."""
     import polars as pl
 
@@ -129,7 +128,7 @@ def _identified(rows: "pl.DataFrame", con: "duckdb.DuckDBPyConnection", stamp: S
     if rows[s.EXTERNAL].any():
         parts.append(pl.when(s.EXTERNAL).then(pl.lit(".ext")).otherwise(pl.lit("")))
     keys = rows.select(pl.concat_str(parts)).to_series()
-    return rows.with_columns(sha1(con, keys).alias("id"))
+    return rows.with_columns(sql.sha1(keys).alias("id"))
 
 
 def _counting(rows: "pl.DataFrame") -> "pl.DataFrame":
@@ -147,7 +146,7 @@ def _counting(rows: "pl.DataFrame") -> "pl.DataFrame":
 def _base_rows(
     values: "pl.DataFrame",
     given: "pl.DataFrame",
-    con: "duckdb.DuckDBPyConnection",
+    sql: Sql,
     stamp: Stamp,
     words: Vocabulary,
 ) -> "pl.DataFrame":
@@ -160,7 +159,7 @@ def _base_rows(
     import polars as pl
 
     groups = _groups(values, given)
-    checksums = sha1(con, groups.select(pl.col(s.SCHEMA) + pl.col("joined").fill_null("")).to_series())
+    checksums = sql.sha1(groups.select(pl.col(s.SCHEMA) + pl.col("joined").fill_null("")).to_series())
     keys = groups.select(
         pl.concat_str(
             pl.lit(f"{stamp.dataset}."),
@@ -174,7 +173,7 @@ def _base_rows(
     return groups.select(
         "rank",
         pl.lit(words.base_rank, dtype=pl.UInt32).alias("prop_rank"),
-        sha1(con, keys).alias("id"),
+        sql.sha1(keys).alias("id"),
         s.ENTITY_ID,
         s.BUCKET,
         s.ORIGIN,

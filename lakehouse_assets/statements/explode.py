@@ -10,10 +10,9 @@ from lakehouse_assets.statements.canonical import canonical_rows
 from lakehouse_assets.statements.lines import BadLine, OnBad
 from lakehouse_assets.statements.parse import strip_namespace
 from lakehouse_assets.statements.vocabulary import UNKNOWN, Vocabulary
-from lakehouse_assets.storage.sql import sha1
+from lakehouse_assets.storage.sql import Sql
 
 if TYPE_CHECKING:
-    import duckdb
     import polars as pl
 
 
@@ -49,7 +48,7 @@ class Cleaner(Protocol):
 
 def explode(
     entities: "pl.DataFrame",
-    con: "duckdb.DuckDBPyConnection",
+    sql: Sql,
     *,
     stamp: Stamp,
     words: Vocabulary,
@@ -73,13 +72,13 @@ def explode(
     values = _values(entities, words, tally)
     if cleaner is not None:
         values = cleaner.clean(values, entities["id"], tally)
-    return _stated(entities, values, con, stamp, words)
+    return _stated(entities, values, sql, stamp, words)
 
 
 def state(
     entities: "pl.DataFrame",
     values: "pl.DataFrame",
-    con: "duckdb.DuckDBPyConnection",
+    sql: Sql,
     *,
     stamp: Stamp,
     words: Vocabulary,
@@ -87,21 +86,21 @@ def state(
 ) -> "pl.DataFrame":
     """The rows of entities whose values stand beside them, clean: `line`, `field`, `value`, `original_value`."""
     tally.entities += len(entities)
-    return _stated(_stamped(entities, stamp, words), values, con, stamp, words)
+    return _stated(_stamped(entities, stamp, words), values, sql, stamp, words)
 
 
 def _stated(
     entities: "pl.DataFrame",
     values: "pl.DataFrame",
-    con: "duckdb.DuckDBPyConnection",
+    sql: Sql,
     stamp: Stamp,
     words: Vocabulary,
 ) -> "pl.DataFrame":
     """The rows of entities and their values, sorted and canonical."""
     import polars as pl
 
-    rows = _identified(values, entities, con, stamp, words)
-    rows = pl.concat([rows, _base_rows(rows, entities, con, stamp, words)])
+    rows = _identified(values, entities, sql, stamp, words)
+    rows = pl.concat([rows, _base_rows(rows, entities, sql, stamp, words)])
     rows = rows[rows.select(pl.arg_sort_by("rank", "prop_rank", "id")).to_series()]
     frame = _filled(rows, entities, stamp, words)
     repeated = entities["rank"][-1] + 1 < len(entities)
@@ -171,7 +170,7 @@ def _values(entities: "pl.DataFrame", words: Vocabulary, tally: Tally) -> "pl.Da
 def _identified(
     values: "pl.DataFrame",
     entities: "pl.DataFrame",
-    con: "duckdb.DuckDBPyConnection",
+    sql: Sql,
     stamp: Stamp,
     words: Vocabulary,
 ) -> "pl.DataFrame":
@@ -199,7 +198,7 @@ def _identified(
         fields["prop_rank"].gather(values["field"]).alias("prop_rank"),
         "line",
         "field",
-        sha1(con, pl.select(keys).to_series()).alias("id"),
+        sql.sha1(pl.select(keys).to_series()).alias("id"),
         "value",
         "original_value",
     )
@@ -214,7 +213,7 @@ def _identified(
 def _base_rows(
     rows: "pl.DataFrame",
     entities: "pl.DataFrame",
-    con: "duckdb.DuckDBPyConnection",
+    sql: Sql,
     stamp: Stamp,
     words: Vocabulary,
 ) -> "pl.DataFrame":
@@ -227,7 +226,7 @@ def _base_rows(
     offsets = rows["line"].search_sorted(np.arange(len(entities) + 1, dtype=np.uint32)).cast(pl.Int32)
     ids = rows["id"].to_arrow(compat_level=pl.CompatLevel.oldest()).cast(pa.string())
     joined = pc.binary_join(pa.ListArray.from_arrays(offsets.to_arrow(), ids), "")
-    checksums = sha1(con, pl.select(pl.concat_str(entities["schema"], pl.Series(joined))).to_series())
+    checksums = sql.sha1(pl.select(pl.concat_str(entities["schema"], pl.Series(joined))).to_series())
     keys = pl.concat_str(pl.lit(f"{stamp.dataset}."), entities["id"], pl.lit(f".{s.BASE_PROP}."), checksums)
     return pl.DataFrame(
         {
@@ -235,7 +234,7 @@ def _base_rows(
             "prop_rank": pl.repeat(words.base_rank, len(entities), dtype=pl.UInt32, eager=True),
             "line": entities["line"],
             "field": pl.repeat(UNKNOWN, len(entities), dtype=pl.Int32, eager=True),
-            "id": sha1(con, pl.select(keys).to_series()),
+            "id": sql.sha1(pl.select(keys).to_series()),
             "value": checksums,
             "original_value": pl.repeat(None, len(entities), dtype=pl.String, eager=True),
         }

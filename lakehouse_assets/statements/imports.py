@@ -20,7 +20,7 @@ from lakehouse_assets.statements.rows import check_rows
 from lakehouse_assets.statements.sorting import ROW_BLOCK_BYTES, LineSorter
 from lakehouse_assets.statements.stage import Staging
 from lakehouse_assets.statements.vocabulary import vocabulary
-from lakehouse_assets.storage.sql import connect
+from lakehouse_assets.storage.sql import Sql
 
 if TYPE_CHECKING:
     import polars as pl
@@ -53,9 +53,11 @@ class Imported:
 
 
 class BadLines:
-    """Counts bad lines and hands them on with the names of their files; refuses the first when strict."""
+    """Counts bad lines and hands them on with the names of their files; refuses the first when strict or alone."""
 
-    def __init__(self, sources: Inputs, keep: Callable[[str, int, BadLine], None], *, strict: bool) -> None:
+    def __init__(
+        self, sources: Inputs, keep: Callable[[str, int, BadLine], None] | None, *, strict: bool
+    ) -> None:
         self._sources = sources
         self._keep = keep
         self._strict = strict
@@ -66,7 +68,7 @@ class BadLines:
         """Take a bad line; InvalidData when strict."""
         file, line = place(bad.position)
         name = self._sources[file].name
-        if self._strict:
+        if self._strict or self._keep is None:
             msg = f"{name}, line {line}: {bad.reason}. Nothing was imported; mend the line or leave out --strict"
             raise InvalidData(msg)
         self.count += 1
@@ -111,7 +113,7 @@ class Intake:
         self._revive = revive
         self._temp_directory = temp_directory
         self._progress = progress
-        self._con = connect()
+        self._sql = Sql()
         self._tally = Tally()
         self._meter = Meter.of(sources)
         self._lines = self._done = 0
@@ -153,7 +155,7 @@ class Intake:
         found, chunks = recognize(source, read_chunks(source, self._meter))
         if found is Format.entities:
             for block in read_blocks(chunks, number, self._on_bad):
-                identified = identify(block, self._con, self._on_bad)
+                identified = identify(block, self._sql, self._on_bad)
                 self._result.stripped_ids += identified.stripped
                 self._took(len(block))
                 if identified.table.num_rows:
@@ -188,8 +190,8 @@ class Intake:
             self._on_bad(replace(bad, text=_line_at(table, bad.position)))
 
         return explode(
-            parse(table, self._con, self._on_bad, allow_nul=self._allow_nul),
-            self._con,
+            parse(table, self._sql, self._on_bad, allow_nul=self._allow_nul),
+            self._sql,
             stamp=self._stamp,
             words=self._words,
             cleaner=self._cleaner,
@@ -200,7 +202,7 @@ class Intake:
     def _assembled(self, table: "pa.Table") -> "pl.DataFrame":
         return assemble(
             table,
-            self._con,
+            self._sql,
             stamp=self._stamp,
             words=self._words,
             cleaner=self._cleaner,
@@ -209,7 +211,7 @@ class Intake:
 
     def _stated(self, table: "pa.Table") -> "pl.DataFrame":
         entities, values = entities_of(table)
-        return state(entities, values, self._con, stamp=self._stamp, words=self._words, tally=self._tally)
+        return state(entities, values, self._sql, stamp=self._stamp, words=self._words, tally=self._tally)
 
     def _write(self, rows: "pl.DataFrame", lines: int, staging: Staging) -> None:
         rows = self._revive(rows)

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from lakehouse_assets.statements.exact import BadEntity, read_entity, read_text, read_time
 from lakehouse_assets.statements.lines import BadLine, Block, OnBad
+from lakehouse_assets.storage.sql import Sql
 
 if TYPE_CHECKING:
-    import duckdb
     import polars as pl
     import pyarrow as pa
 
@@ -63,13 +63,13 @@ class Identified:
     stripped: int
 
 
-def identify(block: Block, con: "duckdb.DuckDBPyConnection", on_bad: OnBad) -> Identified:
+def identify(block: Block, sql: Sql, on_bad: OnBad) -> Identified:
     """The ids of lines; lines without one, and those that are no JSON, go to `on_bad`."""
     import polars as pl
     import pyarrow as pa
 
     given = pa.table({"position": block.positions, "line": block.lines})
-    found = _identified(given, con)
+    found = _identified(given, sql)
     doubled = [keys for keys in found["keys"].unique().drop_nulls() if _has_twice(keys.split("\x1f"))]
     bad = ~found["valid"] | found["id"].fill_null("").eq("") | found["keys"].fill_null("").is_in(doubled)
     if bad.any():
@@ -88,21 +88,19 @@ def identify(block: Block, con: "duckdb.DuckDBPyConnection", on_bad: OnBad) -> I
     return Identified(given.append_column("id", plain), stripped)
 
 
-def _identified(given: "pa.Table", con: "duckdb.DuckDBPyConnection") -> "pl.DataFrame":
+def _identified(given: "pa.Table", sql: Sql) -> "pl.DataFrame":
     """The id and the keys of each line, and whether it is JSON at all."""
     import duckdb
     import polars as pl
 
     try:
-        return pl.DataFrame(_query(con, _IDENTIFY, given)).with_columns(valid=pl.lit(True))
+        return pl.DataFrame(sql.ask(_IDENTIFY, given=given)).with_columns(valid=pl.lit(True))
     except (duckdb.Error, UnicodeDecodeError):
         # the latter when the message quotes the line, and cuts a character in two
-        return pl.DataFrame(_query(con, _IDENTIFY_ANY, given))
+        return pl.DataFrame(sql.ask(_IDENTIFY_ANY, given=given))
 
 
-def parse(
-    table: "pa.Table", con: "duckdb.DuckDBPyConnection", on_bad: OnBad, *, allow_nul: bool = True
-) -> "pl.DataFrame":
+def parse(table: "pa.Table", sql: Sql, on_bad: OnBad, *, allow_nul: bool = True) -> "pl.DataFrame":
     """
     The entities of identified lines, one row each, in their order. Without `allow_nul`, values that hold a NUL are bad.
 
@@ -111,7 +109,7 @@ def parse(
     """
     import polars as pl
 
-    frame = pl.DataFrame(_query(con, _PARSE, table))
+    frame = pl.DataFrame(sql.ask(_PARSE, given=table))
     unclear = ~frame["whole"]
     for pattern in _LENIENT:
         unclear |= pl.Series(table["line"]).str.contains(pattern)
@@ -143,14 +141,6 @@ def strip_namespace(ids: "pl.Series") -> "pl.Series":
     signed = pl.col("id").str.contains(r"^[0-9a-zA-Z][0-9a-zA-Z.\-]*\.[0-9a-zA-Z.\-]*[0-9a-zA-Z]$")
     plain = pl.col("id").str.replace(r"\.[^.]*$", "")
     return ids.to_frame("id").select(pl.when(signed).then(plain).otherwise("id").alias("id")).to_series()
-
-
-def _query(con: "duckdb.DuckDBPyConnection", query: str, given: "pa.Table") -> "pa.Table":
-    con.register("given", given)
-    try:
-        return con.sql(query).to_arrow_table()
-    finally:
-        con.unregister("given")
 
 
 def _has_twice(keys: Sequence[str]) -> bool:

@@ -120,13 +120,14 @@ class StatementStore:
         replace: bool = False,
         replaced: Collection[str] = (),
         journal: bool = False,
-        keep_bad: Callable[[str, int, BadLine], None],
+        keep_bad: Callable[[str, int, BadLine], None] | None = None,
         progress: Callable[[Advance], None],
     ) -> Imported:
         """
         Import entities and statements in one commit: all of it is visible afterwards, or nothing.
 
-        Bad lines go to `keep_bad` with the file's name and the line's number; with `strict` the first one ends it.
+        Bad lines go to `keep_bad` with the file's name and the line's number; with `strict`, or nobody to keep them,
+        the first one ends it.
         With `replace`, tombstones hide what the origins of the input said and do not say any more; bad lines refuse it.
         The `replaced` origins are replaced whatever the input holds, be it nothing at all. With `journal` all of it
         waits in the journal, confirmed, until a flush makes it visible.

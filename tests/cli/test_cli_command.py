@@ -38,6 +38,14 @@ def test_importing_without_a_dagster_instance_does_not_load_dagster(acme: Lakeho
     assert "dagster" not in _modules_after("import", "-d", "acme", "entities.ftm.json")
 
 
+def test_a_crawl_does_not_load_what_takes_most_memory(acme: Lakehouse, tmp_path: Path) -> None:
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "letter.pdf").write_bytes(b"%PDF-1.7")
+    loaded = _modules_after("crawl", "-d", "acme", str(tmp_path / "files"))
+    assert "deltalake" in loaded
+    assert loaded.isdisjoint({"duckdb", "followthemoney", "dagster"})
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_has_help_with_an_example(lakehouse: Lakehouse, verb: str) -> None:
     result = lakehouse(*verb.split(), "--help")

@@ -1,18 +1,20 @@
 """From archived files to entities: gathered by some thousand, and imported in one commit."""
 
-import io
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from lakehouse_assets.archive.entities import file_line, folder_lines
+from lakehouse_assets.archive.entities import MadeEntity, document_of, folders_of
 from lakehouse_assets.archive.sources.catalogue import Catalogue
 from lakehouse_assets.errors import Locked
 from lakehouse_assets.operations.crawling.intake import ORIGIN, Outcome
+from lakehouse_assets.statements.columns import EntitySource, entity_table
 from lakehouse_assets.statements.imports import Advance
-from lakehouse_assets.statements.inputs import Source
-from lakehouse_assets.statements.lines import BadLine
 from lakehouse_assets.statements.store import StatementStore
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 log = logging.getLogger(__name__)
 
@@ -32,23 +34,15 @@ class Gathered:
     comes by the file again, and makes the entity then.
     """
 
-    def __init__(
-        self,
-        store: StatementStore,
-        *,
-        make_entities: bool,
-        on_refused: Callable[[str], None],
-        journal: bool = False,
-    ) -> None:
+    def __init__(self, store: StatementStore, *, make_entities: bool, journal: bool = False) -> None:
         """
-        Without `make_entities` nothing is imported. `on_refused` hears why an entity was not taken.
+        Without `make_entities` nothing is imported.
 
         With `journal` the entities wait there for a flush, and no lock keeps them from being confirmed.
         """
         self._store = store
         self._make_entities = make_entities
         self._journal = journal
-        self._on_refused = on_refused
         self._outcomes: list[Outcome] = []
         self._folders: set[str] = set()
         self._since = time.monotonic()
@@ -93,27 +87,49 @@ class Gathered:
         if not self._make_entities:
             return
         known = set(self._folders)
-        lines = [
-            line
+        made = [
+            entity
             for outcome in self._outcomes
             if outcome.stored is not None
-            for line in (*folder_lines(outcome.stored.key, known), file_line(outcome.stored))
+            for entity in (*folders_of(outcome.stored.key, known), document_of(outcome.stored))
         ]
-        if not lines:
+        if not made:
             return
-        data = b"".join(lines)
         self._store.import_lines(
-            [Source("the files crawled", lambda: io.BytesIO(data), size=len(data))],
+            [EntitySource("the files crawled", lambda: _tables(made))],
             origin=ORIGIN,
             trusted=True,
             journal=self._journal,
-            keep_bad=self._refused,
             progress=_nothing,
         )
         self._folders = known
 
-    def _refused(self, name: str, line: int, bad: BadLine) -> None:
-        self._on_refused(f"{bad.reason}: {bad.text.decode(errors='replace').strip()}")
+
+def _tables(made: Sequence[MadeEntity]) -> "Iterator[pa.Table]":
+    """Entities in columns, a table for each schema: less memory by half than JSON that DuckDB reads."""
+    import polars as pl
+
+    by_schema: dict[str, list[tuple[int, MadeEntity]]] = {}
+    for position, entity in enumerate(made):
+        by_schema.setdefault(entity.schema, []).append((position, entity))
+    for schema, entities in by_schema.items():
+        props = sorted({name for _, entity in entities for name in entity.properties})
+        places = {name: place for place, name in enumerate(props)}
+        values = [
+            (number, places[name], value)
+            for number, (_, entity) in enumerate(entities)
+            for name, found in entity.properties.items()
+            for value in found
+        ]
+        yield entity_table(
+            pl.Series([position for position, _ in entities], dtype=pl.Int64),
+            pl.Series([entity.id for _, entity in entities], dtype=pl.String),
+            schema,
+            props,
+            pl.DataFrame(
+                values, schema={"entity": pl.UInt32, "prop": pl.UInt32, "value": pl.String}, orient="row"
+            ).with_columns(original_value=pl.lit(None, dtype=pl.String)),
+        )
 
 
 def _nothing(advance: Advance) -> None:

@@ -135,7 +135,6 @@ class SourceRun:
             parts.store,
             make_entities=plan.config.make_entities,
             journal=job.journal,
-            on_refused=self._refused,
         )
         work = (
             Comparison(source, parts.archive)
@@ -233,7 +232,3 @@ class SourceRun:
             self._archive.touch()
         if last or self._bookmark.is_due:
             self._bookmark.save(self._catalogue, self.counts.numbers(), complete=last)
-
-    def _refused(self, reason: str) -> None:
-        self.counts.errors += 1
-        self.failed("", f"its entity cannot be imported: {reason}", is_folder=False)
