@@ -19,6 +19,7 @@ from lakehouse_assets.cli import (
     exports,
     health,
     imports,
+    jobs,
     maintenance,
     mappings,
     output,
@@ -47,6 +48,7 @@ _VERBS = (
     maintenance,
     health,
     state,
+    jobs,
     checkpoints,
     server,
 )

@@ -31,7 +31,9 @@ from lakehouse_assets.jobs.queue import JobQueue as JobQueue
 from lakehouse_assets.jobs.references import FileReference as FileReference
 from lakehouse_assets.jobs.stages import Stage as Stage
 from lakehouse_assets.jobs.stages import StageSettings as StageSettings
+from lakehouse_assets.jobs.stages import find_stage as find_stage
 from lakehouse_assets.jobs.stages import load_stages as load_stages
+from lakehouse_assets.jobs.stages import settings_of as settings_of
 from lakehouse_assets.jobs.stages import stage as stage
 from lakehouse_assets.jobs.stages import task as task
 from lakehouse_assets.jobs.worker import Worked as Worked
@@ -55,8 +57,10 @@ __all__ = [
     "Worked",
     "current_lake",
     "current_queue",
+    "find_stage",
     "load_stages",
     "open_queue",
+    "settings_of",
     "stage",
     "surrounded",
     "task",

@@ -122,11 +122,23 @@ class _Written:
                     self.statements.write(header if not self.statements.size else b"")
                     self.statements.copy(stream)
 
+    def close(self) -> None:
+        self.lines.close()
+        self.statements.close()
+
     def sources(self) -> list[Source]:
         return [
             Source("the entities of jobs", self.lines.open, size=self.lines.size),
             Source("the statements of jobs", self.statements.open, format=Format.csv),
         ]
+
+
+@dataclass
+class Committed:
+    """What was made visible: how many statements each dataset got, and how many entities were refused."""
+
+    statements: dict[str, int] = field(default_factory=dict)
+    refused: int = 0
 
 
 @dataclass
@@ -155,12 +167,17 @@ class Writes:
             written.lines.cut(lines)
             written.statements.cut(statements)
 
-    def commit(self) -> dict[str, int]:
-        """Make all of it visible; returns how many statements each dataset got."""
+    def commit(self) -> Committed:
+        """Make all of it visible: first each journal gets its part, then these are flushed."""
+        done = Committed()
         datasets: dict[str, Dataset] = {}
         for written in self._written.values():
             if any(written.sizes):
-                import_written(written.dataset, written.origin, written.sources())
+                job = import_written(written.dataset, written.origin, written.sources())
+                done.refused += job.errors
                 datasets[written.dataset.name] = written.dataset
+            written.close()
         self._written.clear()
-        return {name: dataset.flush().rows for name, dataset in datasets.items()}
+        for name, dataset in datasets.items():
+            done.statements[name] = dataset.flush().rows
+        return done

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
+from lakehouse_assets.errors import LeaseLost, StateConflict
 from lakehouse_assets.jobs import naming
 from lakehouse_assets.jobs.done import Tally
 from lakehouse_assets.jobs.queue import Batch, Settlement
@@ -92,7 +93,11 @@ class FileClaim:
 
     def _note(self, progress: Progress) -> None:
         self._state.from_bytes(progress.model_dump_json())
-        self._states.update(self._state)
+        try:
+            self._states.update(self._state)
+        except StateConflict as exc:
+            msg = f"somebody else works {self.batch.ref} by now, who does again what was not noted: {exc}"
+            raise LeaseLost(msg) from exc
         self._progress = progress
 
     def _finish(self, *, cancelled: int = 0, aborted: int = 0) -> None:

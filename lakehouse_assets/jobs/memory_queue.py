@@ -27,7 +27,7 @@ class _Waiting:
     is_cancelled: bool = False
 
 
-@dataclass
+@dataclass(repr=False)
 class MemoryQueue:
     """
     Jobs in memory, gone with the process. With `sync` they are worked in the very call that defers them.
@@ -164,6 +164,9 @@ class MemoryQueue:
             del self._dead[letter.id]
         self.defer(renewed(letter) for letter in found)
         return [letter.id for letter in found]
+
+    def __repr__(self) -> str:
+        return f"MemoryQueue({self.lake.uri!r})"
 
     def count(self, batch: Batch, **counts: float) -> None:
         """Count what became of jobs of a batch."""

@@ -7,6 +7,7 @@ it is plain JSON, and arrives as it was sent.
 
 # followthemoney, 2 s to import, is loaded where entities are made
 import json
+import reprlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
@@ -43,11 +44,19 @@ if TYPE_CHECKING:
 LONGEST = 128
 """How many characters a name may have."""
 
-DEFAULT_ORIGIN = "jobs"
-"""The origin of what the stages of jobs write."""
-
 # what Postgres takes as an integer, and so do Dagster's priorities
 _MOST = 2**31
+
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 60
+
+
+class _Cut(str):
+    """A text that is shown without quotes."""
+
+    __slots__ = ()
+    __repr__ = str.__str__
 
 
 def _without_nul(text: str) -> str:
@@ -56,7 +65,9 @@ def _without_nul(text: str) -> str:
 
 
 Text: TypeAlias = Annotated[str, AfterValidator(_without_nul)]
-Name: TypeAlias = Annotated[Text, StringConstraints(min_length=1, max_length=LONGEST)]
+Name: TypeAlias = Annotated[
+    str, StringConstraints(min_length=1, max_length=LONGEST), AfterValidator(_without_nul)
+]
 
 
 class JobStatus(StrEnum):
@@ -146,6 +157,11 @@ class Job(BaseModel):
         fields = self.model_dump(mode="json", exclude={"payload"})
         return to_line({**fields, "payload": self.payload})
 
+    def __repr_args__(self) -> Iterator[tuple[str | None, object]]:
+        # a payload may be of any size
+        for name, value in super().__repr_args__():
+            yield name, _Cut(_SHORT.repr(value)) if name == "payload" else value
+
     def content_id(self) -> str:
         """A SHA-256 of queue, task, dataset, payload and dedupe key."""
         return digest(
@@ -232,16 +248,17 @@ class DatasetJob(Job):
         ids = list(dict.fromkeys(entity.id for entity in self.get_entities() if entity.id))
         yield from given.loaded(self.get_dataset(), ids, on_missing=on_missing)
 
-    def get_writer(self, origin: str = DEFAULT_ORIGIN) -> "AbstractContextManager[JobWriter]":
+    def get_writer(self, origin: str | None = None) -> "AbstractContextManager[JobWriter]":
         """
         A writer of entities to the dataset: `add` or `put`; of a block that raised nothing is kept.
 
-        What it took is visible when the block ends. In a worker it is when the stage is done and before the jobs that
+        Write only what is new of an entity: all that is written is claimed anew, under an origin that is by default
+        the task. What it took is visible when the block ends; in a worker when the stage is done, before the jobs that
         it returned are queued, and never when the stage fails.
         """
         from lakehouse_assets.jobs.writer import job_writer
 
-        return job_writer(self.get_dataset(), origin)
+        return job_writer(self.get_dataset(), self.task if origin is None else origin)
 
     def get_file_references(self) -> "Iterator[FileReference]":
         """The files of the entities in the payload, one for each of their checksums, in order."""

@@ -5,12 +5,10 @@ import time
 import traceback
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
-from lakehouse_assets.errors import EndlessLoop, InvalidData, TaskNotFound
+from lakehouse_assets.errors import EndlessLoop, InvalidData, TaskNotFound, WorkerDied
 from lakehouse_assets.jobs.collecting import Outbox, Writes
 from lakehouse_assets.jobs.context import surrounded
 from lakehouse_assets.jobs.models import AnyJob, Job, JobStatus, unpack
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # no other attempt could do better
-_FOR_GOOD = (TaskNotFound, EndlessLoop, ValidationError)
+_FOR_GOOD = (TaskNotFound, EndlessLoop, WorkerDied)
 
 
 @dataclass(frozen=True)
@@ -76,6 +74,10 @@ def run_job(line: bytes, batch: Batch, *, lake: "Lake", writes: Writes, outbox: 
     except (Exception, SystemExit) as exc:
         collected.forget()
         return failure(line, batch, exc, seconds=time.monotonic() - began)
+    except BaseException:
+        # interrupted: the job is worked again
+        collected.forget()
+        raise
 
 
 def failure(line: bytes, batch: Batch, exc: BaseException, *, seconds: float) -> Result:
@@ -91,10 +93,17 @@ def failure(line: bytes, batch: Batch, exc: BaseException, *, seconds: float) ->
         changed = job.model_copy(update={"attempts": attempts, "status": JobStatus.failed})
         log.warning("%s %s failed for good: %s", job.task, job.id, _one_line(exc))
         return Result(seconds, dead=_dead_letter(job.id, attempts, changed.to_line(), batch, exc))
-    at = now_utc() + timedelta(seconds=settings.delay(job.attempts))
+    at = _later(settings.delay(job.attempts))
     log.info("%s %s failed, attempt %s: %s", job.task, job.id, attempts, _one_line(exc))
     again = {"attempts": attempts, "scheduled_at": at, "status": JobStatus.todo}
     return Result(seconds, retried=job.model_copy(update=again))
+
+
+def _later(seconds: float) -> datetime:
+    """A time from now on, at a whole second: jobs that fail together are tried together, in one batch."""
+    now = now_utc()
+    at = now + timedelta(seconds=seconds)
+    return at.replace(microsecond=0) + timedelta(seconds=1) if seconds else now
 
 
 def _call(job: AnyJob, collected: Collected) -> None:

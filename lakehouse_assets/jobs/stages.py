@@ -162,7 +162,7 @@ def settings_of(task: str) -> StageSettings:
     try:
         return find_stage(task).settings
     except TaskNotFound:
-        return StageSettings.model_construct(task=task)
+        return StageSettings(task=task)
 
 
 def stage_names() -> list[str]:

@@ -12,21 +12,23 @@ Who dies on the way leaves jobs that are not noted as done: they are worked once
 """
 
 import logging
+import math
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
-from lakehouse_assets.errors import LeaseLost, WorkerDied
+from lakehouse_assets.errors import LakehouseError, LeaseLost, WorkerDied
 from lakehouse_assets.jobs.collecting import Outbox, Writes
 from lakehouse_assets.jobs.context import surrounded
-from lakehouse_assets.jobs.queue import Claim, DeadLetter, JobQueue, Settlement
+from lakehouse_assets.jobs.queue import Batch, Claim, DeadLetter, JobQueue, Settlement
 from lakehouse_assets.jobs.running import Result, failure, run_job
 from lakehouse_assets.model.times import now_utc
 
 if TYPE_CHECKING:
     from lakehouse_assets.jobs.models import AnyJob
     from lakehouse_assets.lake import Lake
+    from lakehouse_assets.operations.repositories import Progress
 
 log = logging.getLogger(__name__)
 
@@ -38,10 +40,10 @@ SECONDS = 5.0
 
 # each claim that is held is renewed by a thread of its own
 _MOST_CLAIMS = 100
-# how often the store is asked whether a batch was cancelled, in seconds
+# how often the store is asked whether a batch was cancelled, and what else waits by now, in seconds
 _LOOK = 1.0
-# a job that so many workers died with is what they died of
-_DEATHS = 1
+# after so many workers that died with a job, and with no other one at work, the job is what they died of
+_DEATHS = 2
 
 
 @dataclass
@@ -49,19 +51,20 @@ class Worked:
     """
     What a worker did: `jobs` are those it called a stage for, whatever became of them.
 
-    `retried` failed and wait for another attempt, `dead` failed for good, `stopped` were cancelled; `deferred` were
-    returned by stages. `batches` were worked to their end, `taken` were somebody else's or done already. `statements`
-    counts by dataset what was written.
+    `retried` failed and wait for another attempt, `dead` failed for good; `cancelled` were left alone in batches that
+    were stopped; `deferred` were returned by stages. `batches` were worked to their end, `taken` were somebody else's
+    or done already. `statements` counts by dataset what was written, `refused` the entities that could not be.
     """
 
     jobs: int = 0
     succeeded: int = 0
     retried: int = 0
     dead: int = 0
-    stopped: int = 0
+    cancelled: int = 0
     deferred: int = 0
     batches: int = 0
     taken: int = 0
+    refused: int = 0
     seconds: float = 0.0
     statements: dict[str, int] = field(default_factory=dict)
 
@@ -86,24 +89,22 @@ def work(
     lake: "Lake",
     every: int = EVERY,
     seconds: float = SECONDS,
+    progress: "Progress | None" = None,
 ) -> Worked:
     """
     Work batches, one after the other; what a job fails with is told, and not raised.
 
-    Batches that somebody else works are left out. What is raised is of the store: what was not noted as done then will
-    be worked again, at most `every` jobs.
+    Batches that somebody else works are left out. What is raised is of the store, or an interruption: what was not
+    noted as done then will be worked again, at most `every` jobs.
     """
-    worker = _Worker(queue, lake.here(), every=every, seconds=seconds)
+    worker = _Worker(queue, lake.here(), every=every, seconds=seconds, progress=progress)
     with surrounded(lake=worker.lake, queue=queue):
         try:
             for ref in refs:
                 worker.work(ref)
             worker.settle()
-        except BaseException as exc:
-            if not worker.settling:
-                # interrupted between two jobs or in one: what is done is done
-                log.warning("stopped by %s", type(exc).__name__)
-                worker.settle()
+        except BaseException:
+            worker.settle_if_possible()
             raise
         finally:
             worker.close()
@@ -111,7 +112,13 @@ def work(
 
 
 def work_queue(
-    queue: JobQueue, name: str, *, lake: "Lake", every: int = EVERY, seconds: float = SECONDS
+    queue: JobQueue,
+    name: str,
+    *,
+    lake: "Lake",
+    every: int = EVERY,
+    seconds: float = SECONDS,
+    progress: "Progress | None" = None,
 ) -> Worked:
     """
     Work all of a queue that is due, until nothing is: also what comes meanwhile, and the more urgent first.
@@ -122,13 +129,25 @@ def work_queue(
     """
     worked = Worked()
     tried: set[str] = set()
-    while True:
-        now = now_utc()
-        due = [batch.ref for batch in queue.waiting(name) if batch.is_due(now) and batch.ref not in tried]
-        if not due:
-            return worked
-        some = work(queue, _for_a_while(due, tried), lake=lake, every=every, seconds=seconds)
-        worked += some
+    while due := _due(queue, name, tried):
+        refs = _for_a_while((batch.ref for batch in due), tried)
+        told = _after(progress, worked.jobs, sum(batch.count for batch in due)) if progress else None
+        worked += work(queue, refs, lake=lake, every=every, seconds=seconds, progress=told)
+    return worked
+
+
+def _after(progress: "Progress", before: int, waiting: int) -> "Progress":
+    """Tells how far the work is of which one call does a part."""
+
+    def tell(done: int, pending: int, unit: str) -> None:
+        progress(before + done, max(waiting - done, pending), unit)
+
+    return tell
+
+
+def _due(queue: JobQueue, name: str, tried: set[str]) -> list[Batch]:
+    now = now_utc()
+    return [batch for batch in queue.waiting(name) if batch.is_due(now) and batch.ref not in tried]
 
 
 def _for_a_while(refs: Iterable[str], tried: set[str]) -> Iterator[str]:
@@ -143,16 +162,18 @@ def _for_a_while(refs: Iterable[str], tried: set[str]) -> Iterator[str]:
 
 @dataclass
 class _Open:
-    """A claim with what was not settled of it yet."""
+    """A claim, and what is not settled of it yet."""
 
     claim: Claim
     outbox: Outbox
     results: list[Result] = field(default_factory=list)
+    settled: int = 0
     is_last: bool = False
-    stopped: int = 0
+    is_stopped: bool = False
     is_lost: bool = False
 
     def settlement(self) -> Settlement:
+        """What became of the jobs since the last one."""
         retried: list[AnyJob] = [result.retried for result in self.results if result.retried]
         dead: list[DeadLetter] = [result.dead for result in self.results if result.dead]
         return Settlement(
@@ -163,22 +184,28 @@ class _Open:
             retried=retried,
             dead=dead,
             is_last=self.is_last,
-            stopped=bool(self.stopped),
+            stopped=self.is_stopped,
         )
 
 
 class _Worker:
-    def __init__(self, queue: JobQueue, lake: "Lake", *, every: int, seconds: float) -> None:
+    """Works batches, and settles what was done when it is time."""
+
+    def __init__(
+        self, queue: JobQueue, lake: "Lake", *, every: int, seconds: float, progress: "Progress | None"
+    ) -> None:
         self.queue = queue
         self.lake = lake
         self.worked = Worked()
-        self.settling = False
         self._every = every
         self._seconds = seconds
+        self._progress = progress
         self._temp = lake.settings.temp_directory
         self._writes = Writes(self._temp)
         self._open: list[_Open] = []
+        self._pending = 0
         self._settled_at = time.monotonic()
+        self._is_settling = False
 
     def work(self, ref: str) -> None:
         """Work what is left of a batch."""
@@ -188,70 +215,88 @@ class _Worker:
             return
         mine = _Open(claim, Outbox(self._temp))
         self._open.append(mine)
-        looked_at = time.monotonic()
+        looked_at = -math.inf
         for line in claim.lines():
             if time.monotonic() - looked_at >= _LOOK:
                 looked_at = time.monotonic()
-                if claim.is_cancelled():
-                    mine.stopped = 1
-                    break
-            self._one(mine, line)
+                mine.is_stopped = claim.is_cancelled()
+            if mine.is_stopped:
+                break
+            self._work_one(mine, line)
             if mine.is_lost:
                 return
         mine.is_last = True
         if len(self._open) >= _MOST_CLAIMS:
             self.settle()
 
-    def _one(self, mine: _Open, line: bytes) -> None:
-        died = mine.claim.begin()
-        if died > _DEATHS:
-            result = failure(line, mine.claim.batch, WorkerDied(died), seconds=0.0)
+    def _work_one(self, mine: _Open, line: bytes) -> None:
+        batch = mine.claim.batch
+        try:
+            died = mine.claim.begin()
+        except LeaseLost as exc:
+            log.warning("%s", exc)
+            mine.is_lost = True
+            return
+        if died >= _DEATHS:
+            result = failure(line, batch, WorkerDied(died + 1), seconds=0.0)
         else:
-            result = run_job(line, mine.claim.batch, lake=self.lake, writes=self._writes, outbox=mine.outbox)
+            result = run_job(line, batch, lake=self.lake, writes=self._writes, outbox=mine.outbox)
         mine.results.append(result)
-        pending = sum(len(each.results) for each in self._open)
+        self._pending += 1
         is_late = time.monotonic() - self._settled_at >= self._seconds
-        if pending >= self._every or is_late or mine.claim.careful:
+        if self._pending >= self._every or is_late or mine.claim.careful:
             self.settle()
+        if self._progress is not None:
+            left = batch.count - mine.settled - len(mine.results)
+            self._progress(self.worked.jobs + self._pending, left, "jobs")
 
     def settle(self) -> None:
         """Make all that was done count."""
-        self.settling = True
-        for name, rows in self._writes.commit().items():
+        self._is_settling = True
+        written = self._writes.commit()
+        self.worked.refused += written.refused
+        for name, rows in written.statements.items():
             self.worked.statements[name] = self.worked.statements.get(name, 0) + rows
         for mine in self._open:
-            self._settle_one(mine)
-        for mine in [each for each in self._open if each.is_last]:
+            if mine.results or mine.is_last:
+                self._settle_one(mine)
+        for mine in [each for each in self._open if each.is_last or each.is_lost]:
             self._open.remove(mine)
             mine.outbox.close()
             mine.claim.release()
-        self._settled_at = time.monotonic()
-        self.settling = False
+        self._settled_at, self._pending = time.monotonic(), 0
+        self._is_settling = False
 
     def _settle_one(self, mine: _Open) -> None:
-        if not mine.results and not mine.is_last:
-            return
         settlement = mine.settlement()
         try:
             mine.claim.settle(settlement)
         except LeaseLost as exc:
+            # somebody else works it once more
             log.warning("%s", exc)
-            mine.is_last = mine.is_lost = True
+            mine.is_lost = True
             return
-        self._count(settlement, mine)
-        mine.results = []
-        mine.outbox.cut((0, 0))
-
-    def _count(self, settlement: Settlement, mine: _Open) -> None:
+        mine.settled += settlement.done
         worked = self.worked
         worked.jobs += settlement.done
         worked.succeeded += settlement.succeeded
         worked.retried += len(settlement.retried)
         worked.dead += len(settlement.dead)
-        worked.deferred += mine.outbox.count
+        worked.deferred += 0 if mine.is_stopped else mine.outbox.count
+        worked.cancelled += mine.claim.batch.count - mine.settled if mine.is_stopped else 0
         worked.seconds += settlement.seconds
-        worked.stopped += mine.stopped
         worked.batches += mine.is_last
+        mine.results = []
+        mine.outbox.cut((0, 0))
+
+    def settle_if_possible(self) -> None:
+        """Keep what was done before something else went wrong, unless that was this very settling."""
+        if self._is_settling:
+            return
+        try:
+            self.settle()
+        except LakehouseError as exc:
+            log.warning("what was done is lost, and will be done again: %s", exc)
 
     def close(self) -> None:
         """Let others have what is not settled."""

@@ -15,8 +15,24 @@ if TYPE_CHECKING:
     from lakehouse_assets.lake import Dataset
 
 
+# what is told of an entity as it was read: when its statements were seen
+_AS_READ = ("first_seen", "last_seen", "last_change")
+
+
 class JobWriter(JournalWriter):
-    """Takes the entities of a stage: `add`, `put` and `add_many`."""
+    """
+    Takes the entities of a stage: `add`, `put` and `add_many`.
+
+    An entity that was read from a dataset, and added to, is said by the stage, now: where and when it was read does not
+    count.
+    """
+
+    def add(self, entity: "EntityProxy | Mapping[str, object]") -> None:
+        """Take one entity: a mapping, a proxy of followthemoney or an entity of statements."""
+        if not hasattr(entity, "statements"):
+            data = entity if isinstance(entity, Mapping) else entity.to_dict()
+            entity = {name: value for name, value in data.items() if name not in _AS_READ}
+        super().add(entity)
 
     def put(self, entity: "EntityProxy | Mapping[str, object]") -> None:
         """The same as `add`."""
@@ -41,5 +57,7 @@ def job_writer(dataset: "Dataset", origin: str) -> JobWriter:
 
 def import_written(dataset: "Dataset", origin: str, sources: Sequence[Source]) -> ImportJob:
     """Put what was written into the journal of a dataset."""
-    job = ImportJob.make(dataset=dataset.name, files=[sources[0].name], origin=origin, journal=True)
+    job = ImportJob.make(
+        dataset=dataset.name, files=[sources[0].name], origin=origin, override_origin=True, journal=True
+    )
     return dataset.run_import(job, sources, None)
