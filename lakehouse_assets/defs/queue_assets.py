@@ -193,7 +193,8 @@ def of_worked(worked: Worked) -> Metadata:
         "failed": worked.failed,
         "tried_again": worked.retried,
         "dead_letters": worked.dead,
-        "cancelled_batches": worked.stopped,
+        "cancelled": worked.cancelled,
+        "refused_entities": worked.refused,
         "handed_on": worked.deferred,
     }
     found: Metadata = {name: dg.MetadataValue.int(count) for name, count in counts.items()}
