@@ -23,6 +23,8 @@ WORKED_IN_TIME = "worked_in_time"
 # the event log keeps all that is shown for ever
 _MOST_NAMED = 20
 _LONGEST = 200
+# enough to name a job by
+_DIGITS = 12
 
 
 def queue_asset(naming: Naming, queue: str) -> dg.AssetSpec:
@@ -105,7 +107,7 @@ def dead_letters(jobs: JobQueue, queue: str) -> CheckResult:
         severity="WARN",
         metadata={"dead_letters": len(letters), **_why(letters)},
         table=[_letter(letter) for letter in newest],
-        mend=f"`lakehouse jobs requeue --queue {queue}` when the cause is gone" if letters else "",
+        mend=f"`lakehouse jobs requeue --all --queue {queue}` when the cause is gone" if letters else "",
     )
 
 
@@ -123,8 +125,8 @@ def _letter(letter: DeadLetter) -> dict[str, str | int]:
         "dataset": letter.dataset or "",
         "failed with": _short(letter.error),
         "attempts": letter.attempts,
-        "at": letter.at.isoformat(sep=" ", timespec="seconds"),
-        "id": letter.id,
+        "at": f"{letter.at:%Y-%m-%d %H:%M:%S}",
+        "id": letter.id[:_DIGITS],
     }
 
 
@@ -192,7 +194,7 @@ def of_worked(worked: Worked) -> Metadata:
         "succeeded": worked.succeeded,
         "failed": worked.failed,
         "tried_again": worked.retried,
-        "dead_letters": worked.dead,
+        "failed_for_good": worked.dead,
         "cancelled": worked.cancelled,
         "refused_entities": worked.refused,
         "handed_on": worked.deferred,

@@ -41,6 +41,7 @@ class EventLogQueue(FileQueue):
         *,
         naming: Naming = _PLAIN,
         pause: float = 0,
+        at_work: str | None = None,
     ) -> None:
         """
         The queue of a lake, as files of it.
@@ -50,16 +51,20 @@ class EventLogQueue(FileQueue):
             report: `instance.report_runless_asset_event`, in a run `context.log_event`.
             naming: How Dagster calls what is the lake's.
             pause: So many seconds lie between two announcements of a queue; `flush` makes up for what was left out.
+            at_work: A queue that is worked here, of which nobody needs to be told.
         """
         super().__init__(lake)
         self._report = report
         self._naming = naming
         self._pause = pause
+        self._at_work = at_work
         self._told: dict[str, float] = {}
         self._untold: dict[str, Batch] = {}
 
     def announce(self, batch: Batch) -> None:
         """Tell Dagster of a batch, now or with the next ones."""
+        if batch.queue == self._at_work:
+            return
         held = self._untold.pop(batch.queue, None)
         batch = replace(batch, count=batch.count + held.count) if held is not None else batch
         if time.monotonic() - self._told.get(batch.queue, -self._pause) < self._pause:

@@ -55,7 +55,7 @@ def work_job(naming: Naming) -> dg.JobDefinition:
     def work_queue(context: dg.OpExecutionContext, config: WorkConfig) -> None:
         with explained():
             lake = open_lake(context, naming)
-            queue = announcing(open_queue(lake), lake, context, naming)
+            queue = _announcing(open_queue(lake), config, lake, context, naming)
             try:
                 worked = drain(
                     queue,
@@ -83,13 +83,13 @@ def work_job(naming: Naming) -> dg.JobDefinition:
     return work_jobs
 
 
-def announcing(
-    queue: JobQueue, lake: "Lake", context: dg.OpExecutionContext | dg.AssetExecutionContext, naming: Naming
+def _announcing(
+    queue: JobQueue, config: WorkConfig, lake: "Lake", context: dg.OpExecutionContext, naming: Naming
 ) -> JobQueue:
-    """The same queue, one that tells Dagster of what is deferred if it lies in the lake."""
-    if isinstance(queue, FileQueue):
-        return EventLogQueue(lake, context.log_event, naming=naming, pause=_ANNOUNCE)
-    return queue
+    """The same queue, one that tells Dagster of what is handed on to others if it lies in the lake."""
+    if not isinstance(queue, FileQueue):
+        return queue
+    return EventLogQueue(lake, context.log_event, naming=naming, pause=_ANNOUNCE, at_work=config.queue)
 
 
 def drain(
@@ -158,7 +158,9 @@ def _tell(context: dg.OpExecutionContext, naming: Naming, lake: "Lake", queue: s
     context.add_output_metadata(metadata)
     if worked.jobs:
         context.log_event(
-            dg.AssetObservation(naming.queue(queue), description="jobs worked", metadata=metadata)
+            dg.AssetObservation(
+                naming.queue(queue), description=f"{worked.jobs:,} jobs worked", metadata=metadata
+            )
         )
     for name in worked.statements:
         if context.instance.has_dynamic_partition(naming.partition_set, name):
