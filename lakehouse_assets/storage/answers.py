@@ -102,9 +102,20 @@ def explain_text(text: str) -> str:
     """
     plain = " ".join(_COLOURS.sub("", text).split())
     code, message = _CODE.search(plain), _MESSAGE.search(plain)
-    known = {code.group(1)} if code else {word for words, _ in _ADVICE for word in words if word in plain}
+    known = (
+        {code.group(1)} if code else {word for words, _ in _ADVICE for word in words if _says(plain, word)}
+    )
     said = message.group(1) if message else plain
     return f"{said.rstrip('.')}; {_advice(known)}"
+
+
+def _says(text: str, word: str) -> bool:
+    """Whether a text holds a word; a number may be a part of another, as in `took 350131 ns`."""
+    return (
+        re.search(rf"(?<![\w.]){re.escape(word)}(?![\w.]?\w)", text) is not None
+        if word.isdecimal()
+        else word in text
+    )
 
 
 def _advice(known: set[str]) -> str:
