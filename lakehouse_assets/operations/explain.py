@@ -1,6 +1,7 @@
 """Where each value of an entity comes from, and what became of those that do not count any more."""
 
 import logging
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -242,10 +243,19 @@ def _end(
     return "removed", commit.at, f"{commit.operation or 'a commit'} (version {commit.version})"
 
 
-def _rank(row: Row) -> tuple[bool, datetime, bool, datetime]:
-    """Newest last; of a tie the tombstone, and of these the one with the latest time."""
-    deleted = row[s.DELETED_AT]
-    return row[UNTIL] is None, row[s.LAST_SEEN], deleted is not None, deleted or row[s.LAST_SEEN]
+def _rank(row: Row) -> tuple[float, datetime, bool, datetime]:
+    """
+    Newest last; of a tie the tombstone, and of these the one with the latest time.
+
+    What left the table later outlived, or beat, what had left it before.
+    """
+    until, deleted = row[UNTIL], row[s.DELETED_AT]
+    return (
+        math.inf if until is None else until,
+        row[s.LAST_SEEN],
+        deleted is not None,
+        deleted or row[s.LAST_SEEN],
+    )
 
 
 def _wanted(rows: Sequence[Row], prop: str | None) -> list[Row]:

@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 import polars as pl
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from lakehouse_assets.errors import NotFound
 from lakehouse_assets.statements import schema as s
 from tests.factories import make_dataset
-from tests.properties.test_reads_are_canonical import append, rows
+from tests.properties.test_reads_are_canonical import DELETED, START, append, rows
 
 STEPS = st.tuples(
     st.sampled_from(["ours", "theirs", "theirs in small groups"]), st.lists(rows(), min_size=1, max_size=20)
@@ -44,6 +44,22 @@ def seen(dataset, entity_id):
     return sorted(frame.select(columns).rows())
 
 
+def tombstone(deleted_at):
+    """A deletion of a value that nobody said."""
+    id = s.statement_id("acme", "a", "name", "x")
+    return {
+        **dict.fromkeys(s.frame_schema()),
+        **{s.SHARD: "0", s.ID: id, s.ENTITY_ID: "a", s.DATASET: "acme", s.BUCKET: "thing", s.ORIGIN: "one"},
+        **{s.SCHEMA: "Company", s.PROP: "name", s.PROP_TYPE: "name", s.VALUE: "x", s.EXTERNAL: False},
+        **{s.FIRST_SEEN: START, s.LAST_SEEN: START, s.FRAGMENT: "", s.DELETED_AT: deleted_at},
+    }
+
+
+EARLIER, LATER = sorted(filter(None, DELETED))[:2]
+
+
+# one that came later but bears an earlier time, when a merge has taken the other out of the table
+@example(steps=[("ours", [tombstone(LATER)]), ("ours", [tombstone(EARLIER)])])
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEPS, min_size=1, max_size=4))
 def test_claims_that_count_are_what_a_reader_sees_and_no_merge_loses_the_others(tmp_path_factory, steps):
