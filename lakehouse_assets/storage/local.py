@@ -1,7 +1,6 @@
 """Files on a local disk: whole by rename, durable by fsync, no fsspec involved."""
 
 import errno
-import fcntl
 import os
 import secrets
 import shutil
@@ -15,6 +14,7 @@ from typing import BinaryIO
 from lakehouse_assets.errors import StorageError
 from lakehouse_assets.storage.digest import DigestWriter
 from lakehouse_assets.storage.files import GUARD, TEMP_PREFIX, Entry
+from lakehouse_assets.storage.guards import guarded
 
 # a folder where a file is meant, or the other way round: the file is not there
 _ABSENT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
@@ -147,17 +147,8 @@ class LocalFiles:
     def _guarded(self, key: str) -> Iterator[None]:
         """Keep all other swaps of the folder out; the kernel ends it when we die."""
         path = f"{os.path.dirname(self.path(key))}/{GUARD}"
-        with _named(path):
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        try:
-            with _named(path):
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with _named(path), guarded(path):
             yield
-        finally:
-            # closing is not enough: a process forked meanwhile shares the descriptor, and with it the lock
-            fcntl.flock(descriptor, fcntl.LOCK_UN)
-            os.close(descriptor)
 
     def delete(self, key: str) -> bool:
         """Remove a file."""
