@@ -16,6 +16,8 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from lakehouse_assets.checkpoints import CheckpointScope as CheckpointScope
     from lakehouse_assets.checkpoints import CheckpointStore as CheckpointStore
+    from lakehouse_assets.collections import Repo as Repo
+    from lakehouse_assets.collections import Schema as Schema
     from lakehouse_assets.component import LakehouseComponent as LakehouseComponent
     from lakehouse_assets.defs.build import build_definitions as build_definitions
     from lakehouse_assets.defs.checkpoint_io import CheckpointIOManager as CheckpointIOManager
@@ -90,6 +92,8 @@ _PLACES = {
     "LakehouseError": "lakehouse_assets.errors",
     "CheckpointScope": "lakehouse_assets.checkpoints",
     "CheckpointStore": "lakehouse_assets.checkpoints",
+    "Repo": "lakehouse_assets.collections",
+    "Schema": "lakehouse_assets.collections",
     "StateData": "lakehouse_assets.state",
     "StateStore": "lakehouse_assets.state",
     **dict.fromkeys(_JOBS, "lakehouse_assets.jobs"),

@@ -3,6 +3,7 @@ Every exception of this package.
 
 LakehouseError
 ├── InvalidData   (also a ValueError)
+│   ├── ColumnMissing (also a KeyError)
 │   ├── NotJson       (also a TypeError)
 │   ├── EndlessLoop
 │   └── StateCorrupt
@@ -35,6 +36,13 @@ class LakehouseError(Exception):
 
 class InvalidData(LakehouseError, ValueError):
     """An input, a name, a setting or a file that cannot be used as it is."""
+
+
+class ColumnMissing(InvalidData, KeyError):
+    """A frame or a file that lacks a column; the message names it."""
+
+    # a KeyError would show the message in quotes
+    __str__ = Exception.__str__
 
 
 class NotJson(InvalidData, TypeError):

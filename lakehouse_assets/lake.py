@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from lakehouse_assets.checkpoints import CheckpointStore
+    from lakehouse_assets.collections import Repo
 
 
 class Lake:
@@ -66,6 +67,13 @@ class Lake:
     def uri(self) -> str:
         """Where the lake lies."""
         return self.location.uri
+
+    @property
+    def collections(self) -> "Repo":
+        """Tables of rows beside the datasets: `lake.collections / "temperature"`."""
+        from lakehouse_assets.collections import Repo
+
+        return Repo(self.location)
 
     @property
     def states(self) -> StateStore:

@@ -12,6 +12,7 @@ from lakehouse_assets.cli import (
     archive,
     changes,
     checkpoints,
+    collections,
     crawl,
     datasets,
     differences,
@@ -50,6 +51,7 @@ _VERBS = (
     state,
     jobs,
     checkpoints,
+    collections,
     server,
 )
 

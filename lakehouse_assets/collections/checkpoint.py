@@ -1,0 +1,41 @@
+"""The checkpoints of a Delta table's log."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import BinaryIO, cast
+
+from lakehouse_assets.storage.location import Location
+
+_COLUMNS = ("add", "metaData", "protocol")
+
+
+def read_checkpoint(file: BinaryIO) -> list[dict[str, dict[str, object]]]:
+    """The actions of a checkpoint: the files that the version has, and what it needs of those who read it."""
+    import pyarrow.parquet as pq
+
+    opened = pq.ParquetFile(file)
+    names = [name for name in _COLUMNS if name in opened.schema_arrow.names]
+    found = []
+    for batch in opened.iter_batches(columns=names):
+        for row in batch.to_pylist(maps_as_pydicts="lossy"):
+            action = {name: told for name, told in row.items() if told}
+            if action:
+                found.append(cast("dict[str, dict[str, object]]", action))
+    return found
+
+
+def checkpoint_elsewhere(table: Location, folder: str, version: int | None) -> None:
+    """Write the checkpoint of a table that delta-rs cannot reach: it makes it of a copy of the log on local disk."""
+    import deltalake
+
+    with TemporaryDirectory() as place:
+        logs = Path(place, folder)
+        logs.mkdir()
+        before = set()
+        for name in table.names(folder):
+            (logs / name).write_bytes(table.read(f"{folder}/{name}"))
+            before.add(name)
+        deltalake.DeltaTable(place, version=version).create_checkpoint()
+        for made in sorted(logs.iterdir()):
+            if made.name not in before or made.name == "_last_checkpoint":
+                table.write(f"{folder}/{made.name}", made.read_bytes())

@@ -1,0 +1,307 @@
+"""The files of a table: rows to Parquet, and back."""
+
+import io
+import json
+import logging
+import uuid
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import TYPE_CHECKING, BinaryIO
+
+from lakehouse_assets.collections.bounds import Interval, bound_of, sorted_by
+from lakehouse_assets.collections.frames import in_order
+from lakehouse_assets.collections.log import DataFile
+from lakehouse_assets.collections.schema import Schema
+from lakehouse_assets.errors import InvalidData, LakehouseError, StorageError
+from lakehouse_assets.model.times import now_utc
+from lakehouse_assets.storage.location import Location
+from lakehouse_assets.storage.parallel import in_parallel
+
+if TYPE_CHECKING:
+    import polars as pl
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+log = logging.getLogger(__name__)
+
+ROWS = 1_000_000
+"""The most rows of a file."""
+
+FEW_ROWS = 10_000
+"""A change of some rows rewrites the files that these are in: of so many rows each, that is little."""
+
+_FILES = 256
+# a range is read by groups of rows: so many are read in a millisecond
+_GROUP = 64 * 1024
+# below this, one request for all of a file is quicker than several for its parts
+_SMALL = 8 << 20
+_LONGEST_BOUND = 256
+# most files of a table are small, and decoded faster than threads are started
+_READ_BY_THREADS = 4 << 20
+
+
+class DataFiles:
+    """
+    The data files of a table's folder, read through a cache if there is one.
+
+    They never change once they are written, so a copy in the cache is as good as the file.
+    """
+
+    def __init__(self, schema: Schema, location: Location, cache: Location | None = None) -> None:
+        self._schema = schema
+        self._location = location
+        self._cache = cache
+
+    def write(self, frame: "pl.DataFrame", series: str | None) -> DataFile:
+        """Write sorted rows as one file, which no version has yet."""
+        import pyarrow.parquet as pq
+
+        key, sink = f"{uuid.uuid4().hex}.parquet", io.BytesIO()
+        table = self._to_arrow(frame)
+        texts = [name for name in table.schema.names if _encoding(table.schema.field(name).type) is None]
+        packed = {
+            name: encoding
+            for name in table.schema.names
+            if (encoding := _encoding(table.schema.field(name).type)) is not None
+        }
+        pq.write_table(
+            table,
+            sink,
+            compression="zstd",
+            use_dictionary=texts,
+            column_encoding=packed,
+            row_group_size=_GROUP,
+            write_statistics=self._schema.index,
+        )
+        data = sink.getvalue()
+        self._location.write(key, data)
+        lower, upper = self._bounds(frame)
+        stats: dict[str, object] = {"numRecords": frame.height}
+        if lower is not None:
+            name = self._schema.first.name
+            stats |= {"minValues": {name: lower}, "maxValues": {name: upper}, "nullCount": {name: 0}}
+        at = int(now_utc().timestamp() * 1000)
+        return DataFile(key, len(data), frame.height, series, lower, upper, at, json.dumps(stats))
+
+    def read(
+        self, file: DataFile, interval: Interval | None = None, columns: Sequence[str] | None = None
+    ) -> "pl.DataFrame":
+        """The rows of a file, in order; with an interval those that are in it."""
+        import polars as pl
+        import pyarrow as pa
+
+        wanted = list(columns if columns is not None else self._schema)
+        needed = [name for name in self._schema if name in wanted or name in self._schema.index]
+        try:
+            table = self._read(file, needed, interval)
+        except LakehouseError:
+            raise
+        except (pa.ArrowInvalid, OSError, EOFError) as exc:
+            msg = f"the file {self._location.url(file.key)} cannot be read: {exc}"
+            raise InvalidData(f"{msg}; pull it again from a copy, or restore it from a backup") from exc
+        frame = pl.DataFrame(table)
+        # columns of other programs' files may be of other types, and may be missing where all is null
+        frame = frame.select(
+            [
+                (pl.col(name) if name in frame.columns else pl.lit(None)).cast(self._schema[name].type.stored)
+                for name in needed
+            ]
+            if frame.columns != needed or frame.dtypes != [self._schema[name].type.stored for name in needed]
+            else needed
+        )
+        frame = in_order(self._schema, frame)
+        if interval is not None:
+            frame = frame.filter(interval.expression(self._schema))
+        return frame if wanted == needed else frame.select(wanted)
+
+    def read_all(
+        self,
+        files: Sequence[DataFile],
+        interval: Interval | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> Iterator["pl.DataFrame"]:
+        """The rows of several files in the order of their index: frame by frame where the files' bounds allow it."""
+        import polars as pl
+
+        ordered = sorted_by(self._schema, files)
+        if ordered is not None:
+            workers = 1 if self._location.path is not None else 8
+            if workers == 1:
+                yield from (self.read(file, interval, columns) for file in ordered)
+            else:
+                yield from in_parallel(
+                    lambda file: self.read(file, interval, columns), ordered, workers=workers
+                )
+            return
+        wanted = list(columns if columns is not None else self._schema)
+        needed = [name for name in self._schema if name in wanted or name in self._schema.index]
+        frames = [self.read(file, interval, needed) for file in files]
+        yield in_order(self._schema, pl.concat(frames)).select(wanted)
+
+    def _read(self, file: DataFile, columns: list[str], interval: Interval | None) -> "pa.Table":
+        import pyarrow.parquet as pq
+
+        with self._open(file) as opened:
+            found = pq.ParquetFile(opened, pre_buffer=False)
+            present = [name for name in columns if name in found.schema_arrow.names]
+            threads = file.size > _READ_BY_THREADS
+            if interval is None or found.num_row_groups == 1:
+                return found.read(columns=present, use_threads=threads)
+            groups = [
+                at
+                for at in range(found.num_row_groups)
+                if interval.may_touch(self._schema, self._group(found, at))
+            ]
+            return found.read_row_groups(groups, columns=present, use_threads=threads)
+
+    def _group(self, found: "pq.ParquetFile", at: int) -> DataFile:
+        """A group of rows, as if it were a file: its bounds."""
+        group, name = found.metadata.row_group(at), self._schema.first.name
+        for number in range(group.num_columns):
+            column = group.column(number)
+            if column.path_in_schema == name and column.is_stats_set and column.statistics.has_min_max:
+                lower, upper = column.statistics.min, column.statistics.max
+                # texts may be cut, and bytes have no order that everybody agrees on
+                if isinstance(lower, int | float):
+                    return DataFile("", 0, lower=lower, upper=upper)
+                if isinstance(lower, datetime):
+                    return DataFile("", 0, lower=lower.isoformat(), upper=upper.isoformat())
+        return DataFile("", 0)
+
+    def _open(self, file: DataFile) -> BinaryIO:
+        path = self._location.local(file.key)
+        if path is not None and self._cache is None:
+            try:
+                return open(path, "rb")
+            except FileNotFoundError as exc:
+                raise self._missing(file) from exc
+        if self._cache is not None:
+            return io.BytesIO(self._through_cache(file, self._cache))
+        if file.size > _SMALL:
+            return self._location.open_ranges(file.key)
+        data = self._location.read_or_none(file.key)
+        if data is None:
+            raise self._missing(file)
+        return io.BytesIO(data)
+
+    def _through_cache(self, file: DataFile, cache: Location) -> bytes:
+        data = cache.read_or_none(file.key)
+        if data is not None and len(data) == file.size:
+            return data
+        data = self._location.read_or_none(file.key)
+        if data is None:
+            raise self._missing(file)
+        try:
+            cache.write(file.key, data)
+        except StorageError as exc:
+            log.warning("the cache %s takes no file: %s", cache.uri, exc)
+        return data
+
+    def _missing(self, file: DataFile) -> LakehouseError:
+        msg = f"the file {self._location.url(file.key)} is gone, which a version needs"
+        return StorageError(f"{msg}; pull it again from a copy, or restore it from a backup")
+
+    def _to_arrow(self, frame: "pl.DataFrame") -> "pa.Table":
+        import pyarrow as pa
+
+        table = frame.select(list(self._schema)).to_arrow(compat_level=_oldest())
+        # large texts are an Arrow thing that not every reader of the files knows
+        plain = {pa.large_string(): pa.string(), pa.large_binary(): pa.binary()}
+        fields = [pa.field(f.name, plain.get(f.type, f.type)) for f in table.schema]
+        return table.cast(pa.schema(fields))
+
+    def _bounds(self, frame: "pl.DataFrame") -> "tuple[int | float | str | None, int | float | str | None]":
+        """The bounds of sorted rows as the log holds them; wider than they are where the log's are coarse."""
+        column = self._schema.first
+        lower, upper = frame[column.name][0], frame[column.name][-1]
+        if isinstance(lower, datetime):
+            # all agree on milliseconds only
+            low = lower.replace(microsecond=lower.microsecond // 1000 * 1000)
+            high = upper.replace(microsecond=upper.microsecond // 1000 * 1000)
+            high = high if high == upper else high + timedelta(milliseconds=1)
+            return _text_of(low), _text_of(high)
+        if column.type.name == "date":
+            return lower.isoformat(), upper.isoformat()
+        if isinstance(lower, str):
+            long = max(len(lower), len(upper)) > _LONGEST_BOUND
+            return (None, None) if long else (lower, upper)
+        if isinstance(lower, float):
+            finite = abs(lower) != float("inf") and abs(upper) != float("inf")
+            return (lower, upper) if finite else (None, None)
+        return (lower, upper) if isinstance(lower, int) else (None, None)
+
+
+def cut(
+    schema: Schema,
+    frame: "pl.DataFrame",
+    *,
+    total: int,
+    between: Sequence[DataFile] = (),
+    size: int | None = None,
+) -> "list[pl.DataFrame]":
+    """
+    Sorted rows in parts for files: of some thousand rows each, larger in series of many (`total`) rows, or of `size`.
+
+    No part reaches over one of the files `between`, and rows of the same index stay together.
+    """
+    size = min(size or rows_per_file(total), ROWS)
+    parts = _apart(schema, frame, between)
+    return [piece for part in parts for piece in _pieces(schema, part, size)]
+
+
+def rows_per_file(total: int) -> int:
+    """How many rows a file of a series should have, so that there are neither many files nor large ones."""
+    return min(max(FEW_ROWS, -(-total // _FILES)), ROWS)
+
+
+def _apart(schema: Schema, frame: "pl.DataFrame", between: Sequence[DataFile]) -> "list[pl.DataFrame]":
+    if frame.is_empty() or not between:
+        return [frame]
+    column = frame[schema.first.name]
+    starts = [bound for file in between if (bound := bound_of(schema.first, file.lower)) is not None]
+    inside = [start for start in starts if column[0] < start < column[-1]]
+    places = sorted({int(column.search_sorted(start, side="left")) for start in inside})
+    cuts = [0, *places, frame.height]
+    return [frame.slice(a, b - a) for a, b in pairwise(cuts) if b > a]
+
+
+def _pieces(schema: Schema, frame: "pl.DataFrame", size: int) -> "Iterator[pl.DataFrame]":
+    # a quarter more is better than one more file
+    most = min(size * 5 // 4, ROWS)
+    step = -(-frame.height // -(-frame.height // most)) if frame.height else 1
+    start = 0
+    while start < frame.height:
+        end = _end_of_key(schema, frame, start + step)
+        yield frame.slice(start, end - start)
+        start = end
+
+
+def _end_of_key(schema: Schema, frame: "pl.DataFrame", end: int) -> int:
+    """Where rows of the same first index end that a cut at `end` would take apart."""
+    if end >= frame.height:
+        return frame.height
+    column = frame[schema.first.name]
+    return int(column.search_sorted(column[end - 1], side="right"))
+
+
+def _encoding(kind: "pa.DataType") -> str | None:
+    """How a column is packed: numbers by their differences or byte by byte, texts by a dictionary."""
+    import pyarrow as pa
+
+    if pa.types.is_floating(kind):
+        return "BYTE_STREAM_SPLIT"
+    if pa.types.is_integer(kind) or pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        return "DELTA_BINARY_PACKED"
+    return None
+
+
+def _oldest() -> "pl.CompatLevel":
+    import polars as pl
+
+    return pl.CompatLevel.oldest()
+
+
+def _text_of(at: datetime) -> str:
+    text = (at.astimezone(UTC) if at.tzinfo else at).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")

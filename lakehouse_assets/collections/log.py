@@ -1,0 +1,398 @@
+"""
+The log of a Delta table: which files make up each of its versions.
+
+A commit is one small file, created where none is: of two writers who want the same version one gets it. That is how
+every program commits to a Delta table; so others may read these tables and write to them. Every hundredth version, the
+whole state is written down beside it (a checkpoint), so that nobody need read the log from its beginning.
+"""
+
+import json
+import logging
+import re
+import uuid
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import cast
+from urllib.parse import quote, unquote
+
+from lakehouse_assets import __version__
+from lakehouse_assets.collections.checkpoint import checkpoint_elsewhere, read_checkpoint
+from lakehouse_assets.collections.schema import SERIES
+from lakehouse_assets.errors import Conflict, InvalidData, NotFound
+from lakehouse_assets.model.times import now_utc
+from lakehouse_assets.storage.location import Location
+from lakehouse_assets.storage.options import for_delta
+from lakehouse_assets.storage.parallel import in_parallel
+
+log = logging.getLogger(__name__)
+
+LOG = "_delta_log"
+WRITTEN = "writtenAt"
+"""The key in a commit's information under which its time stands, later than that of every commit before."""
+
+_COMMIT = re.compile(r"(\d{20})\.json")
+_CHECKPOINT = re.compile(r"(\d{20})\.checkpoint\.parquet")
+_CHECKPOINT_EVERY = 100
+_KEPT_SNAPSHOTS = 8
+# what a table may need of those who read it and that we know of
+_READER_FEATURES = {"timestampNtz"}
+_WRITER_FEATURES = {"timestampNtz", "appendOnly", "invariants"}
+# nobody's vacuum and nobody's cleaning of the log takes versions away: `trim` and `gc` do
+_FOR_EVER = "interval 36500 days"
+_CONFIGURATION = {
+    "delta.logRetentionDuration": _FOR_EVER,
+    "delta.deletedFileRetentionDuration": _FOR_EVER,
+    "delta.enableExpiredLogCleanup": "false",
+}
+
+Action = dict[str, dict[str, object]]
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """
+    A file of rows of one series.
+
+    `lower` and `upper` are bounds of its first index column as JSON holds them, None when they are not known.
+    """
+
+    key: str
+    size: int
+    rows: int | None = None
+    series: str | None = None
+    lower: int | float | str | None = None
+    upper: int | float | str | None = None
+    modified: int = 0
+    stats: str | None = None
+
+
+@dataclass(frozen=True)
+class Commit:
+    """One version of a table: what it did, when (UTC), and the files that it took in and out."""
+
+    version: int
+    at: datetime
+    info: Mapping[str, object]
+    added: tuple[DataFile, ...] = ()
+    removed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The files of a version of a table, by key."""
+
+    version: int
+    files: Mapping[str, DataFile] = field(default_factory=dict)
+
+    def of(self, series: str) -> list[DataFile]:
+        """The files of one series."""
+        return [file for file in self.files.values() if file.series == series]
+
+    def after(self, commit: Commit) -> "Snapshot":
+        """The files after a commit on this version."""
+        files = dict(self.files)
+        for key in commit.removed:
+            files.pop(key, None)
+        files |= {file.key: file for file in commit.added}
+        return Snapshot(commit.version, files)
+
+
+class DeltaLog:
+    """
+    The log of the table in a folder.
+
+    Example:
+        >>> table = DeltaLog(Location("memory://table"))
+        >>> table.create(Schema(time="int*").delta(), partition_by=["series"])
+        >>> table.snapshot().version
+        0
+    """
+
+    def __init__(self, location: Location, *, index: str | None = None) -> None:
+        """`index` is the column by whose bounds files are found."""
+        self.location = location
+        self._index = index
+        self._newest: Snapshot | None = None
+        self._commits: dict[int, Commit] = {}
+        self._earlier: OrderedDict[int, Snapshot] = OrderedDict()
+
+    def create(self, schema: str, *, partition_by: Sequence[str] = (), name: str | None = None) -> None:
+        """A new table without rows; Conflict when there is one."""
+        table: dict[str, object] = {
+            "id": str(uuid.uuid4()),
+            "name": name,
+            "format": {"provider": "parquet", "options": {}},
+            "schemaString": schema,
+            "partitionColumns": list(partition_by),
+            "configuration": _CONFIGURATION,
+            "createdTime": _millis(now_utc()),
+        }
+        needs_features = '"timestamp_ntz"' in schema
+        protocol: dict[str, object] = {"minReaderVersion": 1, "minWriterVersion": 2}
+        if needs_features:
+            features = ["timestampNtz"]
+            protocol = {
+                "minReaderVersion": 3,
+                "minWriterVersion": 7,
+                "readerFeatures": features,
+                "writerFeatures": features,
+            }
+        info = self._info("CREATE TABLE", {}, now_utc())
+        data = _lines([{"commitInfo": info}, {"protocol": protocol}, {"metaData": table}])
+        if not self._put(0, data):
+            msg = f"there is a table already in {self.location.uri}; nothing was changed"
+            raise Conflict(msg)
+
+    def snapshot(self) -> Snapshot:
+        """The newest version; NotFound when there is no table."""
+        found = self._newest or self._opened()
+        while (data := self.location.read_or_none(_commit_key(found.version + 1))) is not None:
+            found = self._replayed(found, found.version + 1, data)
+        self._newest = found
+        return found
+
+    def at(self, version: int) -> Snapshot:
+        """An earlier version; NotFound when the log does not tell of it (any more)."""
+        newest = self._newest
+        if newest is not None and newest.version == version:
+            return newest
+        found = self._earlier.get(version)
+        if found is None:
+            found = self._opened(version)
+            self._earlier[version] = found
+            while len(self._earlier) > _KEPT_SNAPSHOTS:
+                self._earlier.popitem(last=False)
+        return found
+
+    def commits(self) -> list[Commit]:
+        """All commits that the log still tells of, the oldest first."""
+        newest = self.snapshot()
+        versions = [version for version in self._listed()[0] if version <= newest.version]
+        self._read(versions)
+        return [self._commits[version] for version in versions if version in self._commits]
+
+    def first(self) -> int:
+        """The oldest version that can be read."""
+        versions, checkpoints = self._listed()
+        if 0 in versions or not checkpoints:
+            return versions[0] if versions else 0
+        return checkpoints[0]
+
+    def commit(
+        self,
+        base: Snapshot,
+        *,
+        add: Sequence[DataFile] = (),
+        remove: Iterable[str] = (),
+        operation: str = "WRITE",
+        info: Mapping[str, object] | None = None,
+        data_change: bool = True,
+    ) -> Commit:
+        """
+        Make the version after `base`; Conflict when somebody else did so first, and nothing was changed then.
+
+        The files to be added lie there already.
+        """
+        removed = [base.files[key] for key in remove]
+        at = now_utc()
+        self._read([base.version])
+        before = self._commits.get(base.version)
+        if before is not None and before.at >= at:
+            # the clock of who wrote before goes fast
+            at = before.at + timedelta(microseconds=1)
+        told = self._info(operation, info or {}, at)
+        actions: list[Action] = [{"commitInfo": told}]
+        actions += [{"remove": _removal(file, at, data_change=data_change)} for file in removed]
+        actions += [{"add": _addition(file, data_change=data_change)} for file in add]
+        data = _lines(actions)
+        version = base.version + 1
+        if not self._put(version, data):
+            msg = (
+                f"somebody else changed {self.location.uri} at the same time; nothing was changed, try again"
+            )
+            raise Conflict(msg)
+        made = Commit(version, at, told, tuple(add), tuple(file.key for file in removed))
+        self._commits[version] = made
+        if self._newest is None or self._newest.version == base.version:
+            self._newest = base.after(made)
+        if version % _CHECKPOINT_EVERY == 0:
+            self.checkpoint()
+        return made
+
+    def checkpoint(self, version: int | None = None) -> bool:
+        """Write down a version's state, by default the newest one's; False when that failed."""
+        import deltalake
+        from deltalake.exceptions import DeltaError
+
+        path = self.location.path
+        options = None if path else for_delta(self.location.storage_options)
+        try:
+            if path is not None or self.location.uri.startswith("s3://"):
+                place = str(path or self.location.uri)
+                deltalake.DeltaTable(place, version=version, storage_options=options).create_checkpoint()
+            else:
+                checkpoint_elsewhere(self.location, LOG, version)
+        except (OSError, DeltaError) as exc:
+            # nothing is lost without it: the log is only longer to read
+            log.warning("no checkpoint was written of %s: %s", self.location.uri, exc)
+            return False
+        return True
+
+    def forget(self, version: int) -> None:
+        """Drop what is known of the versions before this one, which are gone from the log."""
+        self._commits = {number: commit for number, commit in self._commits.items() if number >= version}
+        self._earlier.clear()
+
+    def _put(self, version: int, data: bytes) -> bool:
+        key = _commit_key(version)
+        # the answer to a request that got through may be lost: then the file is there, and it is ours
+        return self.location.create(key, data) or self.location.read_or_none(key) == data
+
+    def _info(self, operation: str, more: Mapping[str, object], at: datetime) -> dict[str, object]:
+        told: dict[str, object] = {
+            "timestamp": _millis(at),
+            "operation": operation,
+            "operationParameters": {},
+        }
+        engine = {"engineInfo": f"lakehouse-assets {__version__}", "txnId": uuid.uuid4().hex}
+        return {**told, **engine, WRITTEN: at.isoformat(), **more}
+
+    def _listed(self) -> tuple[list[int], list[int]]:
+        """The versions that have a commit, and those that have a checkpoint."""
+        names = self.location.names(LOG)
+        commits = [int(found[1]) for name in names if (found := _COMMIT.fullmatch(name))]
+        checkpoints = [int(found[1]) for name in names if (found := _CHECKPOINT.fullmatch(name))]
+        return sorted(commits), sorted(checkpoints)
+
+    def _opened(self, version: int | None = None) -> Snapshot:
+        """A version, by default the newest, from what the log says alone."""
+        versions, checkpoints = self._listed()
+        last = max([*versions, *checkpoints], default=-1) if version is None else version
+        start = max((found for found in checkpoints if found <= last), default=-1)
+        wanted = [found for found in versions if start < found <= last]
+        if last < 0 or wanted != list(range(start + 1, last + 1)):
+            msg = f"no version {last}" if last >= 0 else "no table"
+            raise NotFound(f"there is {msg} in {self.location.uri}; it was never written, or is trimmed away")
+        found = Snapshot(-1)
+        if start >= 0:
+            with self.location.open(f"{LOG}/{start:020}.checkpoint.parquet") as file:
+                found = self._from_checkpoint(start, read_checkpoint(file))
+        self._read(wanted)
+        for number in wanted:
+            found = found.after(self._commits[number])
+        return found
+
+    def _from_checkpoint(self, version: int, actions: Sequence[Action]) -> Snapshot:
+        files = {}
+        for action in actions:
+            self._check(action)
+            if add := action.get("add"):
+                file = self._file(add)
+                files[file.key] = file
+        return Snapshot(version, files)
+
+    def _replayed(self, base: Snapshot, version: int, data: bytes) -> Snapshot:
+        self._commits[version] = self._parsed(version, data)
+        return base.after(self._commits[version])
+
+    def _read(self, versions: Iterable[int]) -> None:
+        """Have the commits of these versions at hand, as far as they are there."""
+        missing = [version for version in versions if version not in self._commits]
+        if not missing:
+            return
+        read = in_parallel(lambda version: self.location.read_or_none(_commit_key(version)), missing)
+        for version, data in zip(missing, read, strict=True):
+            if data is not None:
+                self._commits[version] = self._parsed(version, data)
+
+    def _parsed(self, version: int, data: bytes) -> Commit:
+        info: dict[str, object] = {}
+        added, removed = [], []
+        try:
+            for line in data.splitlines():
+                action: Action = json.loads(line)
+                self._check(action)
+                if told := action.get("add"):
+                    added.append(self._file(told))
+                if told := action.get("remove"):
+                    removed.append(unquote(str(told["path"])))
+                info |= action.get("commitInfo") or {}
+        except (ValueError, KeyError, TypeError, AttributeError) as exc:
+            if isinstance(exc, InvalidData):
+                raise
+            msg = f"{self.location.url(_commit_key(version))} is no commit of a Delta table: {exc}"
+            raise InvalidData(f"{msg}; restore it from a copy of the table") from exc
+        return Commit(version, _time_of(info), info, tuple(added), tuple(removed))
+
+    def _check(self, action: Action) -> None:
+        """InvalidData when the table needs of its readers what we do not know."""
+        if protocol := action.get("protocol"):
+            needed = {*cast("list[str]", protocol.get("readerFeatures") or [])} - _READER_FEATURES
+            needed |= {*cast("list[str]", protocol.get("writerFeatures") or [])} - _WRITER_FEATURES
+            if needed or (protocol.get("minReaderVersion") or 1) not in (1, 3):
+                told = ", ".join(sorted(needed)) or f"protocol {protocol.get('minReaderVersion')}"
+                msg = f"another program wrote to {self.location.uri} with {told}, which is not known here"
+                raise InvalidData(f"{msg}; restore an earlier version with that program")
+
+    def _file(self, told: Mapping[str, object]) -> DataFile:
+        if told.get("deletionVector"):
+            msg = f"another program deleted rows in {self.location.uri} by deletion vectors, which are not known here"
+            raise InvalidData(f"{msg}; let it rewrite the files (REORG, PURGE)")
+        stats = told.get("stats")
+        known = json.loads(cast(str, stats)) if stats else {}
+        partition = dict(cast("Mapping[str, str]", told.get("partitionValues") or {}))
+        return DataFile(
+            key=unquote(str(told["path"])),
+            size=int(cast(int, told["size"])),
+            rows=known.get("numRecords"),
+            series=partition.get(SERIES),
+            lower=(known.get("minValues") or {}).get(self._index),
+            upper=(known.get("maxValues") or {}).get(self._index),
+            modified=int(cast(int, told.get("modificationTime") or 0)),
+            stats=cast("str | None", stats),
+        )
+
+
+def _commit_key(version: int) -> str:
+    return f"{LOG}/{version:020}.json"
+
+
+def _addition(file: DataFile, *, data_change: bool) -> dict[str, object]:
+    return {
+        "path": quote(file.key),
+        "partitionValues": {SERIES: file.series} if file.series is not None else {},
+        "size": file.size,
+        "modificationTime": file.modified or _millis(now_utc()),
+        "dataChange": data_change,
+        "stats": file.stats,
+    }
+
+
+def _removal(file: DataFile, at: datetime, *, data_change: bool) -> dict[str, object]:
+    return {
+        "path": quote(file.key),
+        "deletionTimestamp": _millis(at),
+        "dataChange": data_change,
+        "extendedFileMetadata": True,
+        "partitionValues": {SERIES: file.series} if file.series is not None else {},
+        "size": file.size,
+    }
+
+
+def _lines(actions: Iterable[Action]) -> bytes:
+    # text that is no Unicode is refused by everybody else who reads the log
+    return "".join(f"{json.dumps(action)}\n" for action in actions).encode()
+
+
+def _time_of(info: Mapping[str, object]) -> datetime:
+    """When a commit was made; of other programs' commits by milliseconds."""
+    written = info.get(WRITTEN)
+    if isinstance(written, str):
+        return datetime.fromisoformat(written).astimezone(UTC)
+    return datetime.fromtimestamp(int(cast(int, info.get("timestamp") or 0)) / 1000, UTC)
+
+
+def _millis(at: datetime) -> int:
+    return int(at.timestamp() * 1000)

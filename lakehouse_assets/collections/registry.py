@@ -1,0 +1,150 @@
+"""
+The registry: which collections there are.
+
+It is one small table. Every change is one commit on the version that was looked at: of two who create the same label
+at once one is refused, looks again, and finds that it is there.
+"""
+
+import logging
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from lakehouse_assets.collections.datafiles import DataFiles
+from lakehouse_assets.collections.log import DeltaLog, Snapshot
+from lakehouse_assets.collections.schema import Schema
+from lakehouse_assets.errors import Conflict, NotFound
+from lakehouse_assets.storage.location import Location
+
+if TYPE_CHECKING:
+    import polars as pl
+
+log = logging.getLogger(__name__)
+
+_SCHEMA = Schema(
+    namespace="str*",
+    label="str*",
+    uid="str*",
+    schema_json="str",
+    path="str",
+    created="timestamp_utc",
+    deleted_at="timestamp_utc",
+)
+_TRIES = 60
+_PAUSE = 0.25
+
+
+@dataclass(frozen=True)
+class Entry:
+    """
+    A collection as the registry has it.
+
+    Its rows lie in the folder `path`, which is named by `uid`, and stay there when the label changes. Times are UTC.
+    """
+
+    namespace: str
+    label: str
+    uid: str
+    schema_json: str
+    path: str
+    created: datetime
+    deleted_at: datetime | None = None
+
+    @property
+    def schema(self) -> Schema:
+        """Its columns."""
+        return Schema.loads(self.schema_json)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it is not deleted."""
+        return self.deleted_at is None
+
+    def changed(self, **values: object) -> "Entry":
+        """The same with other values."""
+        return replace(self, **values)  # type: ignore[arg-type]
+
+
+Entries = Sequence[Entry]
+
+
+class Registry:
+    """
+    The table of collections in a folder.
+
+    Example:
+        >>> registry = Registry(Location("memory://lake/.lakehouse/registry"))
+        >>> registry.entries()
+        []
+    """
+
+    def __init__(self, location: Location) -> None:
+        self.location = location
+        self._log = DeltaLog(location, index=_SCHEMA.first.name)
+        self._files = DataFiles(_SCHEMA, location)
+
+    def entries(self) -> list[Entry]:
+        """All collections as they are now, deleted ones with them, sorted by namespace and label."""
+        snapshot = self._snapshot()
+        return self._read(snapshot) if snapshot is not None else []
+
+    def change(self, edit: Callable[[list[Entry]], Entries], *, operation: str) -> list[Entry]:
+        """
+        Commit what `edit` makes of the entries; gives what there is then.
+
+        It is called again when somebody else was faster. What it raises ends the change, and nothing is written.
+        """
+        for attempt in range(_TRIES):
+            snapshot = self._snapshot()
+            before = self._read(snapshot) if snapshot is not None else []
+            after = sorted(edit(list(before)), key=lambda entry: (entry.namespace, entry.label, entry.uid))
+            if after == before:
+                return before
+            if snapshot is None:
+                snapshot = self._created()
+                if snapshot.files:
+                    continue
+            file = self._files.write(_frame(after), None)
+            try:
+                self._log.commit(snapshot, add=[file], remove=list(snapshot.files), operation=operation)
+            except Conflict as exc:
+                log.debug("change %s of the registry: %s", attempt + 1, exc)
+                self.location.delete(file.key)
+                time.sleep(random.uniform(0, min(_PAUSE, 0.005 * 2**attempt)))
+                continue
+            return after
+        msg = f"the registry {self.location.uri} was changed by others {_TRIES} times meanwhile; try again"
+        raise Conflict(msg)
+
+    def version(self) -> int:
+        """The number of its newest version, -1 when there is none."""
+        snapshot = self._snapshot()
+        return snapshot.version if snapshot is not None else -1
+
+    def _snapshot(self) -> Snapshot | None:
+        try:
+            return self._log.snapshot()
+        except NotFound:
+            return None
+
+    def _created(self) -> Snapshot:
+        try:
+            self._log.create(_SCHEMA.delta(in_series=False), name="collections")
+        except Conflict:
+            log.debug("somebody else made the registry %s", self.location.uri)
+        return self._log.snapshot()
+
+    def _read(self, snapshot: Snapshot) -> list[Entry]:
+        found: list[Entry] = []
+        for file in snapshot.files.values():
+            found += [Entry(**row) for row in self._files.read(file).to_dicts()]
+        return sorted(found, key=lambda entry: (entry.namespace, entry.label, entry.uid))
+
+
+def _frame(entries: Entries) -> "pl.DataFrame":
+    import polars as pl
+
+    return pl.DataFrame([vars(entry) for entry in entries], schema=_SCHEMA.stored)
