@@ -77,6 +77,8 @@ class Settings(BaseSettings):
     """So many seconds, at least, lie between two runs of Dagster for few jobs of the same queue and dataset."""
     queue_patience_seconds: float = Field(default=3600, ge=0)
     """When a job waits so long though its time has come, a check of its queue warns, in seconds."""
+    queue_uri: str | None = None
+    """A Postgres database for the queues of jobs, like postgresql://user:password@host/jobs; by default the lake."""
     checkpoint_retention_days: float = Field(default=7, ge=0)
     """How long checkpoints stay that nothing was written to, in days; those of a run that succeeded go at its end."""
     crawl_stall_seconds: float = Field(default=60, gt=0)

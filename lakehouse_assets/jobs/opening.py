@@ -9,7 +9,11 @@ if TYPE_CHECKING:
 
 
 def open_queue(lake: "Lake") -> JobQueue:
-    """The queue of a lake, as the settings choose it: files in the lake itself."""
+    """The queue of a lake, as the settings choose it: in Postgres, else files in the lake itself."""
+    if lake.settings.queue_uri is not None:
+        from lakehouse_assets.jobs.procrastinate_queue import ProcrastinateQueue
+
+        return ProcrastinateQueue(lake, lake.settings.queue_uri)
     from lakehouse_assets.jobs.file_queue import FileQueue
 
     return FileQueue(lake)
