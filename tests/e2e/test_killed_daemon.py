@@ -1,7 +1,8 @@
 """
 What becomes of the work when Dagster's processes are killed (SIGKILL): it is done in the end, once, without a hand.
 
-`LAKEHOUSE_CRASH_ROUNDS` says how often the process of a run is killed.
+`LAKEHOUSE_CRASH_ROUNDS` says how often: a round kills a daemon once, and the process of a run twice, which is how often
+Dagster tries it again.
 """
 
 import json
@@ -23,8 +24,10 @@ from tests.web import Handler, WebServer
 
 pytestmark = [pytest.mark.e2e, pytest.mark.crash]
 
-# Dagster tries a run whose process died twice more
-KILLS = min(2, max(1, int(os.environ.get("LAKEHOUSE_CRASH_ROUNDS", "4")) // 4))
+ROUNDS = max(1, int(os.environ.get("LAKEHOUSE_CRASH_ROUNDS", "4")) // 4)
+TRIES = 2
+LONGEST = 2.5
+"""Seconds within which most of a run's work is done."""
 FILES = {f"{number // 10}/{number}.txt": f"number {number}" for number in range(30)}
 DATASETS = [f"d{number}" for number in range(6)]
 
@@ -75,7 +78,24 @@ def is_done(dataset: Dataset, files: int) -> bool:
     )
 
 
-def test_a_run_whose_process_is_killed_in_the_middle_of_an_asset_is_finished_by_the_next(
+def kill_run(daemon: Daemon, name: str, after: float) -> bool:
+    """Kill the process of the run that works on a dataset, so many seconds later; False when it had ended."""
+
+    def worker() -> str | None:
+        with daemon.instance() as instance:
+            found = instance.get_runs(
+                dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED], tags={"dagster/partition": name})
+            )
+            return found[0].run_id if found else None
+
+    run_id = eventually(worker, within=120, what="a run at work")
+    time.sleep(after)
+    with daemon.instance() as instance:
+        run = instance.get_run_by_id(run_id)
+        return run is not None and not run.is_finished and daemon.kill_worker(run_id)
+
+
+def test_a_crawl_whose_process_is_killed_is_finished_by_the_next_run(
     daemon: Daemon, lake: Lake, tmp_path: Path, chance: random.Random
 ) -> None:
     acme = lake.create_dataset("acme")
@@ -85,24 +105,39 @@ def test_a_run_whose_process_is_killed_in_the_middle_of_an_asset_is_finished_by_
         acme.location.write("pipeline.yml", f"crawl: [{{uri: {web.url}, every: 10m}}]".encode())
         daemon.start()
         killed = 0
-        for _ in range(KILLS):
+        for _ in range(TRIES):
             seen = len(web.requests)
             eventually(lambda seen=seen: len(web.requests) > seen + 5, within=180, what="a crawl at work")
-            time.sleep(chance.random())
-            with daemon.instance() as instance:
-                (run, *_) = instance.get_runs(
-                    dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED], tags={"dagster/partition": "acme"}),
-                    limit=1,
-                )
-            killed += daemon.kill_worker(run.run_id)
+            killed += kill_run(daemon, "acme", chance.random())
         eventually(lambda: is_done(acme, len(FILES)), within=240, what="the index of all files")
-    print(f"{killed} workers killed")
-    assert killed == KILLS
+    print(f"\n{killed} crawls killed")
+    assert killed == TRIES
     assert sorted(FILES) == paths_of(acme)
 
 
+def test_runs_whose_processes_are_killed_anywhere_are_finished_by_the_next(
+    daemon: Daemon, lake: Lake, tmp_path: Path, chance: random.Random
+) -> None:
+    acme = lake.create_dataset("acme")
+    folder = write_tree(tmp_path / "files", {"first.txt": "first"})
+    acme.location.write("pipeline.yml", f"crawl: [{{uri: {folder}}}]".encode())
+    daemon.start()
+    eventually(lambda: is_done(acme, 1), within=180, what="the first index")
+    killed = late = 0
+    for number in range(ROUNDS):
+        write_tree(folder, {f"{number}.txt": f"number {number}"})
+        for _ in range(TRIES):
+            if not kill_run(daemon, "acme", chance.random() * LONGEST):
+                late += 1
+                break
+            killed += 1
+        eventually(lambda number=number: is_done(acme, number + 2), within=240, what="the index of all files")
+    print(f"\n{killed} runs killed, {late} had ended before")
+    assert paths_of(acme) == sorted(["first.txt", *(f"{number}.txt" for number in range(ROUNDS))])
+
+
 def test_a_daemon_that_is_killed_while_it_submits_runs_submits_the_others_and_none_twice(
-    daemon: Daemon, lake: Lake, tmp_path: Path
+    daemon: Daemon, lake: Lake, tmp_path: Path, chance: random.Random
 ) -> None:
     for name in DATASETS:
         lake.create_dataset(name)
@@ -114,24 +149,38 @@ def test_a_daemon_that_is_killed_while_it_submits_runs_submits_the_others_and_no
             what="the partitions",
         )
         eventually(lambda: _is_idle(instance), within=180, what="the end of what was to be made at first")
-    files = {"a.txt": "one", "b/c.txt": "two"}
     for name in DATASETS:
-        folder = write_tree(tmp_path / "files" / name, files)
+        folder = tmp_path / "files" / name
+        folder.mkdir(parents=True)
         lake.dataset(name).location.write("pipeline.yml", f"crawl: [{{uri: {folder}}}]".encode())
-    submitted = eventually(
-        lambda: sum(bool(runs_of(daemon, name)) for name in DATASETS), within=120, what="the first run"
-    )
-    daemon.kill()
-    left = len(DATASETS) - sum(bool(runs_of(daemon, name)) for name in DATASETS)
-    print(f"killed when {submitted} of {len(DATASETS)} runs were submitted, {left} were left")
-    daemon.start()
-    for name in DATASETS:
-        eventually(
-            lambda name=name: is_done(lake.dataset(name), len(files)), within=300, what=f"the index of {name}"
-        )
-    for name in DATASETS:
-        asked = {run.root_run_id or run.run_id for run in runs_of(daemon, name)}
-        assert len(asked) == 1, f"{name} was crawled by {asked}"
+
+    def asked(number: int) -> int:
+        return sum(len(roots_of(daemon, name)) > number for name in DATASETS)
+
+    left = []
+    for number in range(ROUNDS):
+        for name in DATASETS:
+            write_tree(tmp_path / "files" / name, {f"{number}.txt": f"{number}"})
+        eventually(lambda number=number: asked(number), within=120, what="the first run")
+        time.sleep(chance.random())
+        daemon.kill()
+        left.append(len(DATASETS) - asked(number))
+        daemon.start()
+        for name in DATASETS:
+            eventually(
+                lambda name=name, number=number: is_done(lake.dataset(name), number + 1),
+                within=300,
+                what=f"the index of {name}",
+            )
+        for name in DATASETS:
+            found = roots_of(daemon, name)
+            assert len(found) == number + 1, f"{name} was crawled by {found}"
+    print(f"\n{ROUNDS} daemons killed, when these of {len(DATASETS)} runs were left to submit: {left}")
+
+
+def roots_of(daemon: Daemon, name: str) -> set[str]:
+    """The runs that were asked for because a source of the dataset changed; each with what was tried again of it."""
+    return {run.root_run_id or run.run_id for run in runs_of(daemon, name)}
 
 
 def _is_idle(instance: dg.DagsterInstance) -> bool:
