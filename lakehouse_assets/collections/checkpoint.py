@@ -1,20 +1,21 @@
 """The checkpoints of a Delta table's log."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO, cast
 
 from lakehouse_assets.storage.location import Location
 
-_COLUMNS = ("add", "metaData", "protocol")
+_STATE = ("add", "metaData", "protocol")
 
 
-def read_checkpoint(file: BinaryIO) -> list[dict[str, dict[str, object]]]:
-    """The actions of a checkpoint: the files that the version has, and what it needs of those who read it."""
+def read_checkpoint(file: BinaryIO, kinds: Sequence[str] = _STATE) -> list[dict[str, dict[str, object]]]:
+    """The actions of a checkpoint, by default the files that the version has, and what it needs of its readers."""
     import pyarrow.parquet as pq
 
     opened = pq.ParquetFile(file)
-    names = [name for name in _COLUMNS if name in opened.schema_arrow.names]
+    names = [name for name in kinds if name in opened.schema_arrow.names]
     found = []
     for batch in opened.iter_batches(columns=names):
         for row in batch.to_pylist(maps_as_pydicts="lossy"):

@@ -36,6 +36,7 @@ _COMMIT = re.compile(r"(\d{20})\.json")
 _CHECKPOINT = re.compile(r"(\d{20})\.checkpoint\.parquet")
 _CHECKPOINT_EVERY = 100
 _KEPT_SNAPSHOTS = 8
+_TRIES = 5
 # what a table may need of those who read it and that we know of
 _READER_FEATURES = {"timestampNtz"}
 _WRITER_FEATURES = {"timestampNtz", "appendOnly", "invariants"}
@@ -66,6 +67,12 @@ class DataFile:
     upper: int | float | str | None = None
     modified: int = 0
     stats: str | None = None
+    path: str | None = None
+
+    @property
+    def logged(self) -> str:
+        """The key as the log has it: whoever takes a file out must write it as who put it in."""
+        return self.path if self.path is not None else quote(self.key)
 
 
 @dataclass(frozen=True)
@@ -168,17 +175,26 @@ class DeltaLog:
 
     def commits(self) -> list[Commit]:
         """All commits that the log still tells of, the oldest first."""
-        newest = self.snapshot()
-        versions = [version for version in self._listed()[0] if version <= newest.version]
+        newest, listed = self.snapshot(), self._listed()
+        # a trim that was killed leaves commits whose state nobody can tell any more
+        first = _first(*listed)
+        versions = [version for version in listed[0] if first <= version <= newest.version]
         self._read(versions)
         return [self._commits[version] for version in versions if version in self._commits]
 
     def first(self) -> int:
         """The oldest version that can be read."""
-        versions, checkpoints = self._listed()
-        if 0 in versions or not checkpoints:
-            return versions[0] if versions else 0
-        return checkpoints[0]
+        return _first(*self._listed())
+
+    def dropped(self) -> set[str]:
+        """The files that the oldest version that can be read knows to have been taken out before it."""
+        first = self.first()
+        key = f"{LOG}/{first:020}.checkpoint.parquet"
+        if not self.location.exists(key):
+            return set()
+        with self.location.open(key) as file:
+            actions = read_checkpoint(file, ("remove",))
+        return {unquote(str(action["remove"]["path"])) for action in actions}
 
     def commit(
         self,
@@ -268,6 +284,15 @@ class DeltaLog:
 
     def _opened(self, version: int | None = None) -> Snapshot:
         """A version, by default the newest, from what the log says alone."""
+        for _ in range(_TRIES):
+            found = self._replay(version)
+            if found is not None:
+                return found
+        msg = f"the log of {self.location.uri} is trimmed all the time; try again later"
+        raise Conflict(msg)
+
+    def _replay(self, version: int | None) -> Snapshot | None:
+        """A version by what lies in the log; None when something was trimmed while it was read."""
         versions, checkpoints = self._listed()
         last = max([*versions, *checkpoints], default=-1) if version is None else version
         start = max((found for found in checkpoints if found <= last), default=-1)
@@ -277,10 +302,15 @@ class DeltaLog:
             raise NotFound(f"there is {msg} in {self.location.uri}; it was never written, or is trimmed away")
         found = Snapshot(-1)
         if start >= 0:
-            with self.location.open(f"{LOG}/{start:020}.checkpoint.parquet") as file:
-                found = self._from_checkpoint(start, read_checkpoint(file))
+            try:
+                with self.location.open(f"{LOG}/{start:020}.checkpoint.parquet") as file:
+                    found = self._from_checkpoint(start, read_checkpoint(file))
+            except NotFound:
+                return None
         self._read(wanted)
         for number in wanted:
+            if number not in self._commits:
+                return None
             found = found.after(self._commits[number])
         return found
 
@@ -352,7 +382,14 @@ class DeltaLog:
             upper=(known.get("maxValues") or {}).get(self._index),
             modified=int(cast(int, told.get("modificationTime") or 0)),
             stats=cast("str | None", stats),
+            path=str(told["path"]),
         )
+
+
+def _first(versions: Sequence[int], checkpoints: Sequence[int]) -> int:
+    if 0 in versions or not checkpoints:
+        return versions[0] if versions else 0
+    return checkpoints[0]
 
 
 def _commit_key(version: int) -> str:
@@ -361,7 +398,7 @@ def _commit_key(version: int) -> str:
 
 def _addition(file: DataFile, *, data_change: bool) -> dict[str, object]:
     return {
-        "path": quote(file.key),
+        "path": file.logged,
         "partitionValues": {SERIES: file.series} if file.series is not None else {},
         "size": file.size,
         "modificationTime": file.modified or _millis(now_utc()),
@@ -372,7 +409,7 @@ def _addition(file: DataFile, *, data_change: bool) -> dict[str, object]:
 
 def _removal(file: DataFile, at: datetime, *, data_change: bool) -> dict[str, object]:
     return {
-        "path": quote(file.key),
+        "path": file.logged,
         "deletionTimestamp": _millis(at),
         "dataChange": data_change,
         "extendedFileMetadata": True,

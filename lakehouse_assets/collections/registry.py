@@ -8,6 +8,7 @@ at once one is refused, looks again, and finds that it is there.
 import logging
 import random
 import time
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -107,12 +108,13 @@ class Registry:
                 snapshot = self._created()
                 if snapshot.files:
                     continue
-            file = self._files.write(_frame(after), None)
+            added = [self._files.write(_frame(after), None)] if after else []
             try:
-                self._log.commit(snapshot, add=[file], remove=list(snapshot.files), operation=operation)
+                self._log.commit(snapshot, add=added, remove=list(snapshot.files), operation=operation)
             except Conflict as exc:
                 log.debug("change %s of the registry: %s", attempt + 1, exc)
-                self.location.delete(file.key)
+                for file in added:
+                    self.location.delete(file.key)
                 time.sleep(random.uniform(0, min(_PAUSE, 0.005 * 2**attempt)))
                 continue
             return after
@@ -131,6 +133,8 @@ class Registry:
             return None
 
     def _created(self) -> Snapshot:
+        # commits stand on it that a file is never created where there is one
+        self.location.prove_conditions(f".probe-{uuid.uuid4().hex}")
         try:
             self._log.create(_SCHEMA.delta(in_series=False), name="collections")
         except Conflict:

@@ -3,12 +3,14 @@
 import logging
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import overload
 
 from lakehouse_assets import layout
 from lakehouse_assets.collections.collection import Collection
+from lakehouse_assets.collections.garbage import Collected, as_grace, collect
 from lakehouse_assets.collections.labels import checked_label
 from lakehouse_assets.collections.places import Uri, place_of
 from lakehouse_assets.collections.registry import Entry, Registry
@@ -230,6 +232,22 @@ class Repo:
         """
         self.refresh()
         return []
+
+    def gc(self, grace: timedelta | float | None = None) -> tuple[int, int]:
+        """
+        Delete files that nobody needs for longer than `grace` (seconds; a week), and mark those found now.
+
+        Gives how many were deleted and how many marked. What is needed again by then stays. Files that no write knows
+        of are left alone for a day, and what is none of ours for ever.
+        """
+        found = self.collect_garbage(grace)
+        return len(found.deleted), len(found.marked)
+
+    def collect_garbage(self, grace: timedelta | float | None = None, *, dry_run: bool = False) -> Collected:
+        """The same as `gc`, naming the files; with `dry_run` nothing is deleted, and nothing marked."""
+        found = collect(self.location, self.registry, grace=as_grace(grace), dry_run=dry_run)
+        self.refresh()
+        return found
 
     def reify(self, name: str, meta: Mapping[str, object]) -> Collection:
         """The collection that a row of the registry tells of: its `schema_json` (or `schema`) and its `path`."""

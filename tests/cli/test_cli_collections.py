@@ -147,3 +147,12 @@ def test_errors_are_one_line(lakehouse: Lakehouse, paris: Path, folder: Path) ->
         assert (result.code, result.out, result.err.count("\n")) == (1, "", 1)
     assert lakehouse("collections", "read", "temperature", "paris", "--before", "x").code == 2
     assert lakehouse("collections", "read", "temperature", "paris", "--tail", "1", "--limit", "1").code == 2
+
+
+def test_what_nobody_needs_is_collected(lakehouse: Lakehouse, paris: Path) -> None:
+    lakehouse("collections", "delete", "temperature")
+    assert lakehouse("collections", "gc", "--dry-run").out == "would delete 0 files (0 B), would mark 3\n"
+    assert lakehouse("collections", "gc").out == "deleted 0 files (0 B), marked 3\n"
+    told = lakehouse("collections", "gc", "--grace-days", "0", "--json").json
+    assert (len(told["deleted"]), told["marked"], told["bytes"] > 0) == (3, [], True)
+    assert lakehouse("collections", "undelete", "temperature").code == 1
