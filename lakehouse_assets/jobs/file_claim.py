@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from lakehouse_assets.errors import LeaseLost, StateConflict
 from lakehouse_assets.jobs import naming
 from lakehouse_assets.jobs.done import Tally
-from lakehouse_assets.jobs.queue import Batch, Settlement
+from lakehouse_assets.jobs.queue import EVERY, Batch, Settlement
 from lakehouse_assets.state import StateData, StateStore
 from lakehouse_assets.storage.lease import Lease
 
@@ -22,7 +22,7 @@ class Progress(BaseModel):
     """
     How far a batch is: `jobs` are settled, `succeeded` of them well, in `seconds`.
 
-    `began` is how many workers began the next one and did not come back; only careful ones tell.
+    `began` is how many workers began job number `at` and did not come to its end; only careful ones tell.
     """
 
     model_config = ConfigDict(extra="ignore")
@@ -30,6 +30,7 @@ class Progress(BaseModel):
     jobs: int = 0
     succeeded: int = 0
     seconds: float = 0.0
+    at: int = -1
     began: int = 0
 
 
@@ -39,7 +40,6 @@ class FileClaim:
     def __init__(self, queue: "FileQueue", batch: Batch, name: str, lease: Lease, *, died: bool) -> None:
         """`died` says that the one before us did not let go of it."""
         self.batch = batch
-        self.careful = died
         self._queue = queue
         self._name = name
         self._folder = queue.folder(batch.queue)
@@ -49,6 +49,9 @@ class FileClaim:
         self._states: StateStore = queue.lake.states
         self._state: StateData = self._states.get_or_create(naming.bookmark(name))
         self._progress = Progress.model_validate(self._state.to_dict())
+        self._next = self._progress.jobs
+        # whoever died did so before it had noted more jobs
+        self._careful_until = self._next + EVERY if died else 0
         self._is_open = True
 
     def lines(self) -> Iterator[bytes]:
@@ -61,23 +64,34 @@ class FileClaim:
         return self._folder.exists(naming.cancel_key(self._name))
 
     def begin(self) -> int:
-        """Note that the next job begins, if another worker died here; returns how many died with this very job."""
-        if not self.careful:
+        """Tell that the next job begins; returns how many workers died with it, as far as those noted it."""
+        number, self._next = self._next, self._next + 1
+        if number >= self._careful_until:
             return 0
-        before = self._progress.began
-        self._note(self._progress.model_copy(update={"began": before + 1}))
+        progress = self._progress
+        if number < progress.at:
+            # what an earlier worker died with comes later
+            return 0
+        before = progress.began if number == progress.at else 0
+        self._note(progress.model_copy(update={"at": number, "began": before + 1}))
         return before
+
+    def end(self) -> None:
+        """Tell that the job that began is over: who dies now does not die of it."""
+        if self._progress.at == self._next - 1:
+            self._note(self._progress.model_copy(update={"at": -1, "began": 0}))
 
     def settle(self, settlement: Settlement) -> None:
         """Write down what became of some jobs; LeaseLost when the batch is somebody else's by now."""
         self._lease.check()
         self._queue.settle(self.batch, settlement)
         before = self._progress
-        progress = Progress(
-            jobs=before.jobs + settlement.done,
-            succeeded=before.succeeded + settlement.succeeded,
-            seconds=before.seconds + settlement.seconds,
-        )
+        changes = {
+            "jobs": before.jobs + settlement.done,
+            "succeeded": before.succeeded + settlement.succeeded,
+            "seconds": before.seconds + settlement.seconds,
+        }
+        progress = before.model_copy(update=changes)
         if settlement.is_last:
             self._progress = progress
             self._finish(aborted=self.batch.count - progress.jobs)

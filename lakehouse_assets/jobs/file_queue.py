@@ -13,6 +13,7 @@ A batch's file goes when all its jobs are done. How far its worker is stands in 
 
 import logging
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from lakehouse_assets import layout
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from lakehouse_assets.lake import Lake
 
 log = logging.getLogger(__name__)
+
+_LEFT_BEHIND = timedelta(days=1)
 
 
 class FileQueue:
@@ -79,7 +82,7 @@ class FileQueue:
         )
         folder = self.folder(group.queue)
         name = naming.batch_name(batch, draft.digest)
-        known = f"{naming.KNOWN}/{draft.digest}"
+        known = naming.known_key(draft.digest)
         if not folder.create(known, name.encode()):
             name = (folder.read_or_none(known) or name.encode()).decode()
             if folder.exists(naming.payload(name)):
@@ -133,7 +136,7 @@ class FileQueue:
             claim.release()
             return None
         # from now on the same jobs, if they are queued again, are to be worked again
-        folder.delete(f"{naming.KNOWN}/{naming.digest_in(name)}")
+        folder.remove(naming.known_key(naming.digest_in(name)), name.encode())
         return claim
 
     def _leases(self, queue: str) -> FileLeases:
@@ -236,6 +239,35 @@ class FileQueue:
                 files.remove(letter)
                 done.append(letter.id)
         return done
+
+    def sweep(self, *, older: timedelta = _LEFT_BEHIND) -> list[str]:
+        """Remove what killed workers and senders left behind so long ago; returns the names of the files."""
+        # before the batches: one that has a bookmark now had its file then
+        bookmarks = [name for name in self.lake.states.jobs() if name.startswith(naming.BOOKMARK)]
+        swept = []
+        working = set()
+        for queue in self.queues():
+            folder = self.folder(queue)
+            names = self._names(queue, naming.WAITING, naming.JOBS)
+            working |= {naming.bookmark(name) for name in names}
+            gone = [*self._of_gone(queue, naming.LEASES), *self._of_gone(queue, naming.CANCELLED)]
+            gone += [key for key in folder.keys(naming.KNOWN) if self._is_of_gone(folder, key)]
+            old = [key for key in gone if (folder.age(key) or 0) >= older.total_seconds()]
+            swept += [f"{naming.queue_folder(queue)}/{key}" for key in old if folder.delete(key)]
+            swept += [f"{naming.queue_folder(queue)}/{key}" for key in folder.sweep(older=older)]
+        swept += [name for name in bookmarks if name not in working and self.lake.states.reset(name)]
+        return swept
+
+    def _of_gone(self, queue: str, kind: str) -> Iterator[str]:
+        """The files of a kind whose batch is gone."""
+        folder = self.folder(queue)
+        for name in self._names(queue, kind, naming.JSON):
+            if not folder.exists(naming.payload(name)):
+                yield f"{kind}/{name}{naming.JSON}"
+
+    def _is_of_gone(self, folder: Location, key: str) -> bool:
+        name = (folder.read_or_none(key) or b"").decode(errors="replace")
+        return not name or not folder.exists(naming.payload(name))
 
     def settle(self, batch: Batch, settlement: Settlement) -> None:
         """Write down what became of jobs of a batch, but for the batch itself."""

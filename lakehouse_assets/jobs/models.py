@@ -59,14 +59,19 @@ class _Cut(str):
     __repr__ = str.__str__
 
 
-def _without_nul(text: str) -> str:
+def _checked(text: str) -> str:
     check_texts(text)
+    try:
+        text.encode()
+    except UnicodeEncodeError as exc:
+        msg = f"it holds half a character (a surrogate): {text[:80]!r}"
+        raise ValueError(msg) from exc
     return text
 
 
-Text: TypeAlias = Annotated[str, AfterValidator(_without_nul)]
+Text: TypeAlias = Annotated[str, AfterValidator(_checked)]
 Name: TypeAlias = Annotated[
-    str, StringConstraints(min_length=1, max_length=LONGEST), AfterValidator(_without_nul)
+    str, StringConstraints(min_length=1, max_length=LONGEST), AfterValidator(_checked)
 ]
 
 

@@ -14,6 +14,9 @@ from lakehouse_assets.jobs.queue import Batch
 WAITING, KNOWN, LEASES, CANCELLED, DEAD, DONE = "waiting", "known", "leases", "cancelled", "dead", "done"
 JOBS, JSON = ".jsonl", ".json"
 
+BOOKMARK = "drain:"
+"""What the names of the states of batches begin with."""
+
 # what every file system takes as one name, with an ending; what is longer goes on in a folder of this mark
 _LONGEST = 200
 _GOES_ON = "+"
@@ -26,14 +29,30 @@ def joined(parts: Sequence[str]) -> str:
 
     Example:
         >>> joined(["a/b", "", "Ü"])
-        'a%2Fb,,%C3%9C'
+        'a%2Fb,,Ü'
     """
-    text = ",".join(quote(part, safe="") for part in parts)
-    if text.startswith(".") or len(text) > _LONGEST:
+    text = ",".join("".join(map(_encoded, part)) for part in parts)
+    if text.startswith(".") or len(text.encode()) > _LONGEST:
         # hidden names, and those of temp files, begin with a dot
         text = text.replace(".", "%2E")
-    cut = [text[start : start + _LONGEST] for start in range(0, len(text), _LONGEST)] or [""]
-    return f"{_GOES_ON}/".join(cut)
+    return f"{_GOES_ON}/".join(_cut(text))
+
+
+def _encoded(char: str) -> str:
+    # letters of all scripts stay: encoded, long names would need more bytes than the key of an object may have
+    return char if char > "\x7f" and char.isprintable() else quote(char, safe="")
+
+
+def _cut(text: str) -> list[str]:
+    """A text in pieces that can be names of files."""
+    pieces, size = [""], 0
+    for char in text:
+        size += len(char.encode())
+        if size > _LONGEST:
+            pieces.append("")
+            size = len(char.encode())
+        pieces[-1] += char
+    return pieces
 
 
 def parted(path: str) -> list[str]:
@@ -117,6 +136,11 @@ def cancel_key(name: str) -> str:
     return f"{CANCELLED}/{name}{JSON}"
 
 
+def known_key(digest: str) -> str:
+    """The file that names the batch in which the jobs of a digest wait."""
+    return f"{KNOWN}/{digest}"
+
+
 def bookmark(name: str) -> str:
     """The state that tells how far the worker of a batch is."""
-    return f"drain:{short(name)}"
+    return f"{BOOKMARK}{short(name)}"

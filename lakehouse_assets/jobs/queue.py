@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from lakehouse_assets.jobs.models import AnyJob
 
 
+EVERY = 1000
+"""After so many jobs, at the latest, it is noted that they are done: so many may be worked twice after a crash."""
+
+
 @dataclass(frozen=True)
 class Batch:
     """
@@ -134,8 +138,6 @@ class Claim(Protocol):
     """A batch that is ours to work, until it is settled as a whole or released."""
 
     batch: Batch
-    careful: bool
-    """Whether an earlier worker died with it, so that each job should be settled by itself."""
 
     def lines(self) -> Iterator[bytes]:
         """The jobs that are still to be worked, each as a line of JSON."""
@@ -144,7 +146,10 @@ class Claim(Protocol):
         """Whether somebody cancelled it since; the jobs that are left should not be worked then."""
 
     def begin(self) -> int:
-        """Note that the next job begins, if the claim is `careful`; returns how many workers died with that job."""
+        """Tell that the next job begins; returns how many workers died with it, as far as that is known."""
+
+    def end(self) -> None:
+        """Tell that the job that began is over, whatever became of it."""
 
     def settle(self, settlement: Settlement) -> None:
         """Write down what became of some jobs: the deferred ones first, and last that they are done."""

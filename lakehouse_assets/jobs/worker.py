@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from lakehouse_assets.errors import LakehouseError, LeaseLost, WorkerDied
 from lakehouse_assets.jobs.collecting import Outbox, Writes
 from lakehouse_assets.jobs.context import surrounded
-from lakehouse_assets.jobs.queue import Batch, Claim, DeadLetter, JobQueue, Settlement
+from lakehouse_assets.jobs.queue import EVERY, Batch, Claim, DeadLetter, JobQueue, Settlement
 from lakehouse_assets.jobs.running import Result, failure, run_job
 from lakehouse_assets.model.times import now_utc
 
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     from lakehouse_assets.operations.repositories import Progress
 
 log = logging.getLogger(__name__)
-
-EVERY = 1000
-"""After so many jobs, at the latest, it is noted that they are done."""
 
 SECONDS = 5.0
 """After so many seconds, at the latest, unless a job takes longer."""
@@ -230,25 +227,31 @@ class _Worker:
             self.settle()
 
     def _work_one(self, mine: _Open, line: bytes) -> None:
-        batch = mine.claim.batch
         try:
-            died = mine.claim.begin()
+            result = self._result(mine, line)
         except LeaseLost as exc:
             log.warning("%s", exc)
             mine.is_lost = True
             return
-        if died >= _DEATHS:
-            result = failure(line, batch, WorkerDied(died + 1), seconds=0.0)
-        else:
-            result = run_job(line, batch, lake=self.lake, writes=self._writes, outbox=mine.outbox)
         mine.results.append(result)
         self._pending += 1
         is_late = time.monotonic() - self._settled_at >= self._seconds
-        if self._pending >= self._every or is_late or mine.claim.careful:
+        if self._pending >= self._every or is_late:
             self.settle()
         if self._progress is not None:
-            left = batch.count - mine.settled - len(mine.results)
+            left = mine.claim.batch.count - mine.settled - len(mine.results)
             self._progress(self.worked.jobs + self._pending, left, "jobs")
+
+    def _result(self, mine: _Open, line: bytes) -> Result:
+        """What becomes of a job; LeaseLost when it is somebody else's by now."""
+        claim = mine.claim
+        died = claim.begin()
+        if died >= _DEATHS:
+            result = failure(line, claim.batch, WorkerDied(died + 1), seconds=0.0)
+        else:
+            result = run_job(line, claim.batch, lake=self.lake, writes=self._writes, outbox=mine.outbox)
+        claim.end()
+        return result
 
     def settle(self) -> None:
         """Make all that was done count."""

@@ -5,11 +5,20 @@ import signal
 from contextlib import ExitStack, contextmanager
 from unittest.mock import patch
 
+from lakehouse_assets.jobs import FileQueue
+from lakehouse_assets.jobs.collecting import Writes
+from lakehouse_assets.jobs.dead_files import DeadFiles
+from lakehouse_assets.jobs.done import DoneCounts
+from lakehouse_assets.jobs.file_claim import FileClaim
+from lakehouse_assets.jobs.writer import JobWriter
+from lakehouse_assets.state import StateStore
 from lakehouse_assets.statements.journal import Journal
 from lakehouse_assets.statements.stage import Staging
 from lakehouse_assets.statements.table import StatementTable
+from lakehouse_assets.storage.file_leases import FileLeases
 from lakehouse_assets.storage.location import Location
 from lakehouse_assets.storage.tags import Tags
+from tests.crash import job_stages
 
 WRITER = {
     "before its rows are written": (Staging, "write", 1, "before"),
@@ -34,7 +43,27 @@ FLUSH = {
 }
 """Steps of a flush."""
 
-STEPS = {**WRITER, **FLUSH}
+JOBS = {
+    "in a stage": (job_stages, "begun", 13, "after"),
+    "in the writer of a stage": (JobWriter, "put", 13, "after"),
+    "a batch is claimed": (FileLeases, "attempt", 2, "after"),
+    "what stages wrote is in the journal": (Journal, "publish", 1, "after"),
+    "what stages wrote is in the table": (StatementTable, "append", 1, "after"),
+    "what stages wrote is flushed": (Writes, "commit", 1, "after"),
+    "what stages returned is about to be queued": (FileQueue, "defer", 1, "before"),
+    "what stages returned is queued": (FileQueue, "defer", 1, "after"),
+    "what failed is queued again": (FileQueue, "defer", 2, "after"),
+    "what failed for good is kept": (DeadFiles, "add", 3, "after"),
+    "before the bookmark": (StateStore, "update", 1, "before"),
+    "the bookmark is written": (StateStore, "update", 1, "after"),
+    "a batch is about to be counted": (DoneCounts, "add", 1, "before"),
+    "a batch is counted": (DoneCounts, "add", 1, "after"),
+    "the bookmark is gone": (StateStore, "reset", 1, "after"),
+    "a batch is let go of": (FileClaim, "release", 1, "before"),
+}
+"""Steps of a worker of jobs."""
+
+STEPS = {**WRITER, **FLUSH, **JOBS}
 STOP = "stop "
 
 

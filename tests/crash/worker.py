@@ -6,16 +6,18 @@ import time
 import traceback
 from pathlib import Path
 
+from lakehouse_assets.jobs import FileQueue, work_queue
 from lakehouse_assets.lake import Lake
 from lakehouse_assets.statements import reader
 from lakehouse_assets.storage.parallel import in_parallel
+from tests.crash import job_stages
 from tests.crash.steps import at_step
 
 USAGE = (
     "import FILE | delete FILE | merge - | compact - | vacuum - | export NAME | add SECONDS:NAME | "
     "merges SECONDS | compacts SECONDS | vacuums SECONDS | exports SECONDS | reads SECONDS | "
     "store FOLDER | download FOLDER | write COUNT:NAME | flush - | writes SECONDS:NAME | flushes SECONDS | "
-    "write@STEP COUNT:NAME | flush@STEP -"
+    "write@STEP COUNT:NAME | flush@STEP - | jobs EVERY:LOG | jobs@STEP EVERY:LOG"
 )
 
 
@@ -123,6 +125,13 @@ def flush_until(dataset, seconds):
     print(count, flush=True)
 
 
+def work_jobs(dataset, every, log):
+    """Work all jobs of the lake that are due; a log gets a line for each that is begun."""
+    job_stages.LOG = log
+    worked = work_queue(FileQueue(dataset.lake), job_stages.QUEUE, lake=dataset.lake, every=every)
+    print(worked.jobs, flush=True)
+
+
 UNTIL = {
     "flushes": flush_until,
     "merges": merge_until,
@@ -186,6 +195,8 @@ def do(dataset, what, argument):
         store(dataset, argument)
     elif what == "download":
         dataset.download(argument)
+    elif what == "jobs":
+        work_jobs(dataset, int(seconds), name)
     elif what in UNTIL:
         UNTIL[what](dataset, float(argument))
     else:
