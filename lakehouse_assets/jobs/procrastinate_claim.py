@@ -53,6 +53,7 @@ class ProcrastinateClaim:
         self._worker = worker
         self._suspects = suspects
         self._next = iter(self._ids[:])
+        self._at = 0
 
     def lines(self) -> Iterator[bytes]:
         """The jobs that are still to be worked."""
@@ -79,7 +80,7 @@ class ProcrastinateClaim:
 
     def begin(self) -> int:
         """Note that the next job begins, if a worker may have died with it; returns how many did for sure."""
-        row = next(self._next)
+        self._at = row = next(self._next)
         self.careful = row in self._suspects
         if not self.careful:
             return 0
@@ -88,6 +89,13 @@ class ProcrastinateClaim:
         if not found:
             raise self._lost()
         return int(found[0][0])
+
+    def end(self) -> None:
+        """Take back that a suspect was begun: who dies now does not die of it."""
+        if self.careful:
+            sql = f"UPDATE procrastinate_jobs SET attempts = attempts - 1 WHERE {_MINE} RETURNING id"
+            if not self._database.all(sql, {"ids": [self._at], "worker": self._worker}):
+                raise self._lost()
 
     def settle(self, settlement: Settlement) -> None:
         """Write down what became of some jobs, in one transaction; LeaseLost when they are not ours any more."""
