@@ -1,0 +1,173 @@
+"""Jobs: how many are deferred and worked a second, what each costs, and how soon the first one begins.
+
+python benchmarks/jobs.py                      # all of it, some minutes
+python benchmarks/jobs.py files                # parts of it
+
+`files` is the queue in the files of a lake, worked by one process without Dagster; `dagster` the same under its daemon.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
+
+import jobs_work  # noqa: E402
+from harness.measure import run  # noqa: E402
+from harness.tables import table  # noqa: E402
+
+TICK = os.sysconf("SC_CLK_TCK")
+WANTED = 0.10
+LOOKS = 5
+
+Row = list[str]
+
+
+def main() -> int:
+    """Measure, and print a table; the exit code."""
+    parts = {"files": files, "dagster": dagster}
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("part", nargs="*", help=f"which of {', '.join(parts)}; all by default")
+    parser.add_argument("--jobs", type=int, default=10_000)
+    given = parser.parse_args()
+    rows: list[Row] = []
+    for name in given.part or parts:
+        with tempfile.TemporaryDirectory() as folder:
+            rows += parts[name](Path(folder), given.jobs)
+    print(table(["", "wall", "of a processor", "note"], rows))
+    return 0
+
+
+def files(folder: Path, count: int) -> Iterator[Row]:
+    """The queue in a lake's files."""
+    singly = max(1, count // 10)
+    (folder / "lake").mkdir()
+    for what, title, jobs in (
+        ("defer", f"{count:,} jobs deferred in one call", count),
+        ("work", f"{count:,} jobs of 1 ms worked by one process", count),
+        ("singly", f"{singly:,} jobs deferred one by one", singly),
+        ("work", f"{singly:,} jobs of 1 ms worked, each a batch", singly),
+    ):
+        found = process(folder, what, jobs)
+        rate = f"{jobs / found['wall']:,.0f} a second"
+        own = found["cpu"] - (jobs * jobs_work.SECONDS if what == "work" else 0)
+        yield [title, f"{found['wall']:.2f} s", f"{own / jobs * 1000:.3f} ms a job", rate]
+
+
+def process(folder: Path, what: str, count: int) -> dict[str, float]:
+    """What one process took, without its start."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), jobs_work.NOTES: str(folder)}
+    command = [
+        sys.executable,
+        str(ROOT / "benchmarks" / "jobs_work.py"),
+        str(folder / "lake"),
+        what,
+        str(count),
+    ]
+    _, out = run(command, env=environment, cwd=folder)
+    return dict(json.loads(out.splitlines()[-1]))
+
+
+def dagster(folder: Path, count: int) -> Iterator[Row]:
+    """The same queue under Dagster's daemon: from the first event to the last job."""
+    from lakehouse_assets import Lake
+    from lakehouse_assets.defs.queue_events import EventLogQueue
+    from tests.e2e.conftest import eventually
+
+    (folder / "lake").mkdir()
+    lake = Lake(folder / "lake")
+    with daemon_on(folder, lake) as daemon, daemon.instance() as instance:
+        queue = EventLogQueue(lake, instance.report_runless_asset_event)
+
+        def is_idle() -> bool:
+            return not queue.waiting(jobs_work.QUEUE) and all(run.is_finished for run in instance.get_runs())
+
+        def first(name: str) -> dict[str, float]:
+            def look() -> dict[str, float] | None:
+                file = folder / name
+                return json.loads(file.read_text()) if file.is_file() else None
+
+            return dict(eventually(look, within=180, what=f"the job {name}"))
+
+        def timed(jobs: list[jobs_work.Job], name: str) -> tuple[float, float, float]:
+            """Seconds from the call to the first job and to the end of the run, and of a processor in the run."""
+            began = time.time()
+            queue.defer(jobs)
+            started = first(name)
+            cpu = cpu_until_the_end(int(started["pid"]))
+            ended = time.time()
+            eventually(is_idle, within=60, what="the end of the run")
+            return started["at"] - began, ended - began, cpu
+
+        warm = jobs_work.Job(queue=jobs_work.QUEUE, task="spin", payload={"seconds": 0, "note": "warm"})
+        timed([warm], "warm")
+        spent = []
+        for number in range(LOOKS):
+            # at any moment between two looks of the sensor
+            time.sleep(number * 5 / LOOKS)
+            payload = {"seconds": 0, "note": f"look{number}"}
+            spent.append(timed([warm.model_copy(update={"payload": payload})], f"look{number}"))
+        soonest, latest = min(each[0] for each in spent), max(each[0] for each in spent)
+        yield [
+            "a job, from defer to its stage",
+            f"{median(each[0] for each in spent):.1f} s",
+            f"{median(each[2] for each in spent):.2f} s a run",
+            f"{soonest:.1f} to {latest:.1f} s",
+        ]
+        for jobs in (count, 17_000):
+            latency, wall, cpu = timed(jobs_work.jobs(jobs), f"first-of-{jobs}")
+            work = jobs * jobs_work.SECONDS
+            yield [
+                f"{jobs:,} jobs of 1 ms",
+                f"{wall:.1f} s",
+                f"{cpu:.1f} s, {(cpu - work) / jobs * 1000:.3f} ms a job besides its own",
+                f"first after {latency:.1f} s, {jobs / wall:,.0f} a second, overhead {(cpu - work) / work:.1%}",
+            ]
+
+
+@contextmanager
+def daemon_on(folder: Path, lake):
+    """Dagster's daemon on a lake whose stages are those of `jobs_work`."""
+    from tests.e2e.daemon import Daemon
+
+    os.environ |= {
+        "LAKEHOUSE_STAGES": "jobs_work",
+        # each job of its own is the first one for some time
+        "LAKEHOUSE_QUEUE_SECONDS": "0",
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "benchmarks")]),
+        jobs_work.NOTES: str(folder),
+    }
+    daemon = Daemon(folder, lake)
+    daemon.start()
+    try:
+        yield daemon
+    finally:
+        daemon.stop()
+
+
+def cpu_until_the_end(pid: int) -> float:
+    """The seconds of a processor that a process has taken when it ends."""
+    seconds = 0.0
+    while True:
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except FileNotFoundError:
+            return seconds
+        if fields[0] == "Z":
+            return seconds
+        seconds = (int(fields[11]) + int(fields[12])) / TICK
+        time.sleep(0.05)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
