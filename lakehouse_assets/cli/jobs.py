@@ -73,7 +73,8 @@ def defer(
     }
     given: dict[str, object] = {name: value for name, value in defaults.items() if value is not None}
     began = time.monotonic()
-    ids = waiting.defer(_jobs(file, given))
+    with reporting.announced(waiting) as announced:
+        ids = announced.defer(_jobs(file, given))
     if call.as_json:
         output.document({"jobs": len(ids), "ids": ids, "seconds": time.monotonic() - began})
     else:
@@ -168,7 +169,8 @@ def requeue(
         raise WrongUsage(msg)
     waiting = _queue(call, stages)
     found = [letter.id for letter in _letters(call, waiting, queue)]
-    done = waiting.requeue(found if everything else _named(ids or [], found), queue=queue)
+    with reporting.announced(waiting) as announced:
+        done = announced.requeue(found if everything else _named(ids or [], found), queue=queue)
     if call.as_json:
         output.document({"jobs": len(done), "ids": done})
     else:

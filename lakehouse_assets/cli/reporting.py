@@ -1,16 +1,18 @@
 """Telling the lake's Dagster instance what a command did, if there is one."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lakehouse_assets.cli import output
 from lakehouse_assets.defs.home import find_home
 
 if TYPE_CHECKING:
-    from dagster import DagsterInstance
+    from dagster import AssetObservation, DagsterInstance
 
     from lakehouse_assets.defs.naming import Naming
+    from lakehouse_assets.jobs import JobQueue
     from lakehouse_assets.lake import Dataset, Lake
     from lakehouse_assets.operations import CompactJob, CrawlJob, ImportJob, MergeJob, VacuumJob
 
@@ -48,6 +50,34 @@ def report_catalog(lake: "Lake") -> None:
         from lakehouse_assets.defs.report import report_catalog
 
         report_catalog(instance, lake, naming=_naming(lake))
+
+    _tell(lake, tell)
+
+
+@contextmanager
+def announced(queue: "JobQueue") -> "Iterator[JobQueue]":
+    """
+    The same queue, for a block, of which Dagster is told what is deferred.
+
+    Only of one in a bucket: on local disk Dagster sees it by itself, and loading it takes a second.
+    """
+    from lakehouse_assets.jobs import FileQueue
+
+    if not isinstance(queue, FileQueue) or queue.location.path is not None:
+        yield queue
+        return
+    lake, home = queue.lake, find_home(queue.lake)
+    if home is None or not home.exists():
+        yield queue
+        return
+    from lakehouse_assets.defs.queue_events import EventLogQueue
+
+    events: list[AssetObservation] = []
+    yield EventLogQueue(lake, events.append, naming=_naming(lake))
+
+    def tell(instance: "DagsterInstance") -> None:
+        for event in events:
+            instance.report_runless_asset_event(event)
 
     _tell(lake, tell)
 

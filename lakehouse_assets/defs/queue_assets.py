@@ -98,24 +98,24 @@ def evaluation(naming: Naming, found: CheckResult) -> dg.AssetCheckEvaluation:
 
 def dead_letters(jobs: JobQueue, queue: str) -> CheckResult:
     """Whether no job of a queue has failed for good; the newest that have, with what they failed with."""
-    letters = list(jobs.dead(queue))
-    newest = letters[: -_MOST_NAMED - 1 : -1]
+    count = sum(each.failed for each in jobs.status(queue))
+    letters = list(jobs.dead(queue, last=_MOST_NAMED)) if count else []
     return CheckResult(
         asset=queue,
         check=DEAD_LETTERS,
-        passed=not letters,
+        passed=not count,
         severity="WARN",
-        metadata={"dead_letters": len(letters), **_why(letters)},
-        table=[_letter(letter) for letter in newest],
-        mend=f"`lakehouse jobs requeue --all --queue {queue}` when the cause is gone" if letters else "",
+        metadata={"dead_letters": count, **_why(letters, count)},
+        table=[_letter(letter) for letter in reversed(letters)],
+        mend=f"`lakehouse jobs requeue --all --queue {queue}` when the cause is gone" if count else "",
     )
 
 
-def _why(letters: Sequence[DeadLetter]) -> dict[str, str]:
+def _why(letters: Sequence[DeadLetter], count: int) -> dict[str, str]:
     if not letters:
         return {}
     last = letters[-1]
-    more = f"; and {len(letters) - 1:,} more" if len(letters) > 1 else ""
+    more = f"; and {count - 1:,} more" if count > 1 else ""
     return {"why": f"{last.task} failed with {_short(last.error)}{more}"}
 
 

@@ -1,5 +1,6 @@
 """What has jobs worked: looks at the queues when something was deferred, and once a minute in any case."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -14,12 +15,15 @@ from lakehouse_assets.defs.queue_looks import Group, Seen, Told, groups, next_du
 from lakehouse_assets.defs.queue_runs import Runs, tags_of
 from lakehouse_assets.defs.queue_work import WORK, WORK_OP
 from lakehouse_assets.defs.resources import open_lake
+from lakehouse_assets.errors import LakehouseError
 from lakehouse_assets.jobs import open_queue
 from lakehouse_assets.jobs.naming import WAITING, queue_folder
 from lakehouse_assets.jobs.stages import PRIORITY
 from lakehouse_assets.lake import Lake
 from lakehouse_assets.model.times import now_utc
 from lakehouse_assets.operations.findings import CheckResult
+
+log = logging.getLogger(__name__)
 
 # the daemon looks that often at most
 _SECONDS = 5
@@ -101,7 +105,12 @@ class _Look:
     def result(self) -> dg.SensorResult:
         """What is asked for and told."""
         requests = list(self._requests())
-        told, events = self._tell()
+        try:
+            told, events = self._tell()
+        except LakehouseError as exc:
+            # what can only be shown must not keep jobs waiting
+            log.warning("nothing is told of the queues: %s", exc)
+            told, events = self._seen.told, []
         seen = Seen(
             event=self._event,
             sign=self._sign,

@@ -33,10 +33,11 @@ class DeadFiles:
         for _, _, task, dataset in self._names():
             yield task, dataset or None
 
-    def all(self) -> Iterator[DeadLetter]:
-        """All of them, the oldest first."""
+    def all(self, *, last: int | None = None) -> Iterator[DeadLetter]:
+        """All of them, the oldest first; of many only the `last` ones, so many, if given."""
         entries = sorted(self._folder.entries(DEAD), key=lambda entry: (entry.modified, entry.key))
-        yield from self._read(entry.key for entry in entries)
+        start = 0 if last is None else max(0, len(entries) - last)
+        yield from self._read(entry.key for entry in entries[start:])
 
     def some(self, ids: Collection[str]) -> Iterator[DeadLetter]:
         """Those of some jobs."""

@@ -14,6 +14,7 @@ A batch's file goes when all its jobs are done. How far its worker is stands in 
 import logging
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from lakehouse_assets import layout
@@ -22,7 +23,7 @@ from lakehouse_assets.jobs.batching import Draft, Drafts
 from lakehouse_assets.jobs.dead_files import DeadFiles
 from lakehouse_assets.jobs.done import DoneCounts
 from lakehouse_assets.jobs.file_claim import FileClaim, Progress
-from lakehouse_assets.jobs.memory_queue import check_what, renewed
+from lakehouse_assets.jobs.memory_queue import check_what, newest, renewed
 from lakehouse_assets.jobs.models import AnyJob
 from lakehouse_assets.jobs.queue import Batch, Counts, DeadLetter, Settlement
 from lakehouse_assets.storage.file_leases import FileLeases
@@ -223,10 +224,12 @@ class FileQueue:
         folder.write(naming.cancel_key(name), b"")
         return batch.count
 
-    def dead(self, queue: str | None = None) -> Iterator[DeadLetter]:
-        """The jobs that failed for good, the oldest first."""
-        for name in self.queues() if queue is None else [queue]:
-            yield from self.dead_files(name).all()
+    def dead(self, queue: str | None = None, *, last: int | None = None) -> Iterator[DeadLetter]:
+        """The jobs that failed for good, the oldest first; only the `last` ones, so many, if given."""
+        if queue is not None:
+            return self.dead_files(queue).all(last=last)
+        found = chain.from_iterable(self.dead_files(name).all(last=last) for name in self.queues())
+        return found if last is None else newest(found, last)
 
     def requeue(self, ids: Iterable[str], *, queue: str | None = None) -> list[str]:
         """Queue dead jobs again, under the same ids and with no attempts; returns those that were there."""

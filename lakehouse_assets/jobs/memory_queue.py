@@ -151,10 +151,10 @@ class MemoryQueue:
                 self.count(each.batch, cancelled=left)
         return cancelled
 
-    def dead(self, queue: str | None = None) -> Iterator[DeadLetter]:
-        """The jobs that failed for good, the oldest first."""
+    def dead(self, queue: str | None = None, *, last: int | None = None) -> Iterator[DeadLetter]:
+        """The jobs that failed for good, the oldest first; only the `last` ones, so many, if given."""
         found = [letter for letter in self._dead.values() if queue in (None, letter.queue)]
-        return iter(sorted(found, key=lambda letter: letter.at))
+        return newest(found, last)
 
     def requeue(self, ids: Iterable[str], *, queue: str | None = None) -> list[str]:
         """Queue dead jobs again, under the same ids and with no attempts; returns those that were there."""
@@ -228,6 +228,12 @@ def check_what(queue: str | None, dataset: str | None) -> None:
     if queue is None and dataset is None:
         msg = "which jobs are to be cancelled? Name a queue, a dataset, or both"
         raise InvalidData(msg)
+
+
+def newest(letters: Iterable[DeadLetter], last: int | None) -> Iterator[DeadLetter]:
+    """Letters sorted by time; only the last ones, so many, if given."""
+    found = sorted(letters, key=lambda letter: letter.at)
+    return iter(found if last is None else found[max(0, len(found) - last) :])
 
 
 def renewed(letter: DeadLetter) -> "AnyJob":

@@ -198,14 +198,14 @@ class ProcrastinateQueue:
                 """
             return cancelled + session.execute(marked.encode(), values).rowcount
 
-    def dead(self, queue: str | None = None) -> Iterator[DeadLetter]:
-        """The jobs that failed for good, the oldest first."""
+    def dead(self, queue: str | None = None, *, last: int | None = None) -> Iterator[DeadLetter]:
+        """The jobs that failed for good, the oldest first; only the `last` ones, so many, if given."""
         sql = """
             SELECT id FROM procrastinate_jobs
             WHERE status = 'failed' AND (%(queue)s::text IS NULL OR queue_name = %(queue)s) ORDER BY id
             """
         ids = [found for (found,) in self.database.all(sql, {"queue": queue})]
-        for some in parts(ids):
+        for some in parts(ids if last is None else ids[max(0, len(ids) - last) :]):
             yield from self._letters(some)
 
     def _letters(self, ids: Sequence[int]) -> list[DeadLetter]:

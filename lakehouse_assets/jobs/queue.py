@@ -188,8 +188,8 @@ class JobQueue(Protocol):
         Those at work end where a worker next looks. InvalidData when neither is given.
         """
 
-    def dead(self, queue: str | None = None) -> Iterator[DeadLetter]:
-        """The jobs that failed for good, the oldest first."""
+    def dead(self, queue: str | None = None, *, last: int | None = None) -> Iterator[DeadLetter]:
+        """The jobs that failed for good, the oldest first; only the `last` ones, so many, if given."""
 
     def requeue(self, ids: Iterable[str], *, queue: str | None = None) -> list[str]:
         """Queue dead jobs again, under the same ids and with no attempts; returns those that were there."""

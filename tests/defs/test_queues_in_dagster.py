@@ -9,11 +9,13 @@ import dagster as dg
 import pytest
 from dagster._core.definitions.sensor_definition import SensorExecutionData
 
+from lakehouse_assets.cli import reporting
 from lakehouse_assets.defs import queue_looks, queue_sensor
 from lakehouse_assets.defs.build import build_definitions
-from lakehouse_assets.defs.naming import plain
+from lakehouse_assets.defs.naming import Naming, plain
+from lakehouse_assets.defs.queue_assets import dead_letters, waiting_observation
 from lakehouse_assets.defs.queue_events import EventLogQueue
-from lakehouse_assets.jobs import DatasetJob, FileQueue, Job
+from lakehouse_assets.jobs import DatasetJob, FileQueue, Job, work_queue
 from lakehouse_assets.lake import Dataset, Lake
 from tests.defs import deferred
 
@@ -446,3 +448,49 @@ def test_whatever_stands_in_the_cursor_is_survived(queue: EventLogQueue, look: L
     for cursor in ("", "x", "[]", '{"event": 3}', '{"other": 1}', None):
         assert queue_looks.Seen.read(cursor).turn == 0
         assert len(look(cursor).run_requests) == 1
+
+
+def test_a_lake_in_a_bucket_is_looked_at_when_something_was_announced(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = Lake("memory://queues-in-dagster")
+    naming, now = Naming(), datetime.now(UTC)
+
+    def signs(after: int) -> tuple[int, str]:
+        return queue_sensor._signs(instance, naming, lake, ["notes"], after)
+
+    assert signs(0) == (0, "")
+    FileQueue(lake).defer(note(1))
+    assert signs(0) == (0, "")
+    EventLogQueue(lake, instance.report_runless_asset_event).defer(note(2))
+    event, _ = signs(0)
+    assert event > 0
+    # what else is told of a queue wakes nobody
+    instance.report_runless_asset_event(waiting_observation(naming, "notes", FileQueue(lake).status("notes")))
+    assert signs(event) == (event, "")
+    found = queue_sensor._Look(instance, naming, lake, ["notes"], queue_looks.Seen(), now).result()
+    assert len(found.run_requests) == 1
+
+
+def test_the_command_line_announces_what_it_defers_to_a_lake_in_a_bucket(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    (tmp_path / "dagster.yaml").touch()
+    lake = Lake("memory://announced-by-a-command")
+    with reporting.announced(FileQueue(lake)) as queue:
+        queue.defer(note(1))
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        assert [shown["count"].value for shown in observations(instance)] == [1]
+
+
+def test_of_many_dead_letters_the_newest_are_shown(lake: Lake, queue: EventLogQueue) -> None:
+    made = [Job(queue="notes", task="nowhere", payload={"number": number}) for number in range(30)]
+    queue.defer(made)
+    work_queue(queue, "notes", lake=lake)
+    found = dead_letters(queue, "notes")
+    assert not found.passed
+    assert found.metadata["dead_letters"] == 30
+    assert len(found.table) == 20
+    assert "TaskNotFound" in str(found.metadata["why"])
+    assert str(found.metadata["why"]).endswith("and 29 more")
