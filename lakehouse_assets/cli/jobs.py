@@ -113,7 +113,7 @@ def work(
     Any number may work at once. Failed jobs are tried again later; those that failed for good are listed by
     `lakehouse jobs dead`, and the exit code is 3 then.
     """
-    from lakehouse_assets.jobs import Worked
+    from lakehouse_assets.jobs import FileQueue, Worked
 
     waiting = _queue(call, stages)
     total, began = Worked(), time.monotonic()
@@ -128,6 +128,8 @@ def work(
         except KeyboardInterrupt:
             if not follow:
                 raise
+    if isinstance(waiting, FileQueue):
+        waiting.sweep(queue)
     _tell_worked(call, waiting, queue, total, time.monotonic() - began)
     return DONE_WITH_ERRORS if total.dead or total.refused else DONE
 

@@ -68,6 +68,8 @@ def work_job(naming: Naming) -> dg.JobDefinition:
             finally:
                 if isinstance(queue, EventLogQueue):
                     queue.flush()
+            if isinstance(queue, FileQueue):
+                queue.sweep(config.queue)
             _tell(context, naming, lake, config.queue, worked)
 
     @dg.job(

@@ -13,7 +13,7 @@ A batch's file goes when all its jobs are done. How far its worker is stands in 
 
 import logging
 from collections.abc import Iterable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ from lakehouse_assets.jobs.file_claim import FileClaim, Progress
 from lakehouse_assets.jobs.memory_queue import check_what, newest, renewed
 from lakehouse_assets.jobs.models import AnyJob
 from lakehouse_assets.jobs.queue import Batch, Counts, DeadLetter, Settlement
+from lakehouse_assets.model.times import now_utc
 from lakehouse_assets.storage.file_leases import FileLeases
 from lakehouse_assets.storage.holders import Holder
 from lakehouse_assets.storage.location import Location
@@ -243,34 +244,37 @@ class FileQueue:
                 done.append(letter.id)
         return done
 
-    def sweep(self, *, older: timedelta = _LEFT_BEHIND) -> list[str]:
-        """Remove what killed workers and senders left behind so long ago; returns the names of the files."""
+    def sweep(self, queue: str | None = None, *, older: timedelta = _LEFT_BEHIND) -> list[str]:
+        """Remove what killed workers and senders left behind so long ago, of all queues or one; returns their keys."""
         # before the batches: one that has a bookmark now had its file then
         bookmarks = [name for name in self.lake.states.jobs() if name.startswith(naming.BOOKMARK)]
         swept = []
-        working = set()
-        for queue in self.queues():
-            folder = self.folder(queue)
-            names = self._names(queue, naming.WAITING, naming.JOBS)
-            working |= {naming.bookmark(name) for name in names}
-            gone = [*self._of_gone(queue, naming.LEASES), *self._of_gone(queue, naming.CANCELLED)]
-            gone += [key for key in folder.keys(naming.KNOWN) if self._is_of_gone(folder, key)]
-            old = [key for key in gone if (folder.age(key) or 0) >= older.total_seconds()]
-            swept += [f"{naming.queue_folder(queue)}/{key}" for key in old if folder.delete(key)]
-            swept += [f"{naming.queue_folder(queue)}/{key}" for key in folder.sweep(older=older)]
-        swept += [name for name in bookmarks if name not in working and self.lake.states.reset(name)]
-        return swept
+        for name in self.queues() if queue is None else [queue]:
+            folder, lead = self.folder(name), naming.queue_folder(name)
+            swept += [
+                f"{lead}/{key}" for key in self._left_behind(name, now_utc() - older) if folder.delete(key)
+            ]
+            swept += [f"{lead}/{key}" for key in folder.sweep(older=older)]
+        return swept + list(self._forgotten(bookmarks) if queue is None else ())
 
-    def _of_gone(self, queue: str, kind: str) -> Iterator[str]:
-        """The files of a kind whose batch is gone."""
+    def _left_behind(self, queue: str, before: datetime) -> Iterator[str]:
+        """Old files that belong to batches which are gone."""
         folder = self.folder(queue)
-        for name in self._names(queue, kind, naming.JSON):
-            if not folder.exists(naming.payload(name)):
-                yield f"{kind}/{name}{naming.JSON}"
+        for kind in (naming.LEASES, naming.CANCELLED, naming.KNOWN):
+            for entry in folder.entries(kind):
+                if entry.modified > before:
+                    continue
+                name = entry.key[len(kind) + 1 : -len(naming.JSON)]
+                if kind == naming.KNOWN:
+                    name = (folder.read_or_none(entry.key) or b"").decode(errors="replace")
+                if not name or not folder.exists(naming.payload(name)):
+                    yield entry.key
 
-    def _is_of_gone(self, folder: Location, key: str) -> bool:
-        name = (folder.read_or_none(key) or b"").decode(errors="replace")
-        return not name or not folder.exists(naming.payload(name))
+    def _forgotten(self, bookmarks: list[str]) -> Iterator[str]:
+        """Forget the bookmarks of batches that are gone."""
+        refs = [batch.ref for queue in self.queues() for batch in self.waiting(queue)] if bookmarks else []
+        waiting = {naming.bookmark(naming.parse_ref(ref)[1]) for ref in refs}
+        return (name for name in bookmarks if name not in waiting and self.lake.states.reset(name))
 
     def settle(self, batch: Batch, settlement: Settlement) -> None:
         """Write down what became of jobs of a batch, but for the batch itself."""
