@@ -18,12 +18,14 @@ class Seen:
     What a look leaves for the next, as the cursor of the sensor holds it.
 
     `event` is the newest announcement, `sign` what the folders looked like from outside, `again` when to look in any
-    case (Unix seconds), `turn` how many looks asked for runs, `told` what Dagster was told of each queue.
+    case, `rest` until when not to (Unix seconds), `turn` how many looks asked for runs, `told` what Dagster was told of
+    each queue.
     """
 
     event: int = 0
     sign: str = ""
     again: float = 0.0
+    rest: float = 0.0
     turn: int = 0
     queues: tuple[str, ...] = ()
     told: Mapping[str, Sequence[float]] = field(default_factory=dict)
@@ -33,8 +35,16 @@ class Seen:
         """What a cursor holds; nothing when there is none, or somebody wrote something else into it."""
         try:
             found = json.loads(cursor or "{}")
-            return cls(**{**found, "queues": tuple(found.get("queues", ()))})
-        except (ValueError, TypeError, AttributeError):
+            return cls(
+                event=int(found["event"]),
+                sign=str(found["sign"]),
+                again=float(found["again"]),
+                rest=float(found["rest"]),
+                turn=int(found["turn"]),
+                queues=tuple(map(str, found["queues"])),
+                told={str(name): list(map(float, values)) for name, values in found["told"].items()},
+            )
+        except (ValueError, TypeError, AttributeError, KeyError):
             return cls()
 
     def write(self) -> str:

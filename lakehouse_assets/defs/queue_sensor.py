@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
+from time import monotonic
 
 import dagster as dg
 
@@ -31,6 +32,9 @@ _SECONDS = 5
 _LONGEST = timedelta(minutes=1)
 # Dagster submits some five in a second
 _MOST_RUNS = 20
+# looking takes a tenth of the time at most, however much waits; in seconds what is not worth a rest
+_REST = 10
+_QUICK = 0.5
 
 _Event = dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckEvaluation
 
@@ -52,6 +56,8 @@ def work_sensor(naming: Naming, job: dg.JobDefinition, queues: Sequence[str]) ->
     def work_jobs(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         seen, now = Seen.read(context.cursor), now_utc()
         lake = open_lake(context, naming)
+        if now.timestamp() < seen.rest:
+            return dg.SkipReason("the last look took long")
         event, sign = _signs(context.instance, naming, lake, seen.queues, seen.event)
         if event == seen.event and sign == seen.sign and now.timestamp() < seen.again:
             return dg.SkipReason("nothing was deferred")
@@ -86,6 +92,7 @@ class _Look:
         seen: Seen,
         now: datetime,
     ) -> None:
+        self._began = monotonic()
         self._naming = naming
         self._lake = lake
         self._assets = assets
@@ -111,10 +118,12 @@ class _Look:
             # what can only be shown must not keep jobs waiting
             log.warning("nothing is told of the queues: %s", exc)
             told, events = self._seen.told, []
+        spent = monotonic() - self._began
         seen = Seen(
             event=self._event,
             sign=self._sign,
             again=self._again.timestamp(),
+            rest=self._now.timestamp() + _REST * spent if spent > _QUICK else 0.0,
             turn=self._seen.turn + bool(requests),
             queues=tuple(self._queues),
             told=told,

@@ -443,9 +443,24 @@ def test_queues_are_assets_with_checks_where_there_are_stages(
     assert "work_jobs" not in {job.name for job in defs.get_repository_def().get_all_jobs()}
 
 
+def test_after_a_long_look_the_next_one_takes_its_time(
+    queue: EventLogQueue, look: Look, later: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        # so many jobs wait that a look takes two seconds
+        times = iter([0.0, 2.0])
+        patched.setattr(queue_sensor, "monotonic", lambda: next(times))
+        first = look()
+    queue.defer(note())
+    later(15)
+    assert look(first.cursor).run_requests in (None, [])
+    later(21)
+    assert len(look(first.cursor).run_requests) == 1
+
+
 def test_whatever_stands_in_the_cursor_is_survived(queue: EventLogQueue, look: Look) -> None:
     queue.defer(note())
-    for cursor in ("", "x", "[]", '{"event": 3}', '{"other": 1}', None):
+    for cursor in ("", "x", "[]", '{"event": 3}', '{"event": "x"}', None):
         assert queue_looks.Seen.read(cursor).turn == 0
         assert len(look(cursor).run_requests) == 1
 
