@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from lakehouse_assets import layout
 from lakehouse_assets.errors import InvalidData
+from lakehouse_assets.exports.keeping import KeptParts
 from lakehouse_assets.exports.registry import EXPORTS
 from lakehouse_assets.exports.statements_csv import COLUMNS, HEADER, render_statements
 from lakehouse_assets.exports.statements_parquet import write_parquet
@@ -235,6 +236,7 @@ class Dataset(DatasetParts):
         assertions: bool = True,
         flush_first: bool = True,
         update_index: bool = True,
+        kept: KeptParts | None = None,
         progress: Progress | None = None,
         **fields: object,
     ) -> ExportJob:
@@ -244,8 +246,9 @@ class Dataset(DatasetParts):
 
         An index that lists it is written again, and the lake's catalogue, unless `update_index` is off because the
         caller does so later. AssertionFailed when the statements are not what pipeline.yml asserts, and nothing is
-        written; with `assertions` off it is, and the job says what did not hold. `fields` are others of the export's
-        job, like `make_diff` of entities and documents.
+        written; with `assertions` off it is, and the job says what did not hold. `kept` has what earlier tries of the
+        same work did of a long export, and takes what this one does. `fields` are others of the export's job, like
+        `make_diff` of entities and documents.
         """
         if name not in OPERATIONS:
             msg = f"no export {name!r}; there are {', '.join(OPERATIONS)}"
@@ -253,7 +256,7 @@ class Dataset(DatasetParts):
         job, operation = OPERATIONS[name]
         asked = job.make(dataset=self.name, assertions=assertions, **fields)
         step = operation(asked, repositories=self.repositories, progress=progress)
-        done: ExportJob = step.run(force=force, update_index=update_index, flush=flush_first)
+        done: ExportJob = step.run(force=force, update_index=update_index, flush=flush_first, kept=kept)
         if update_index and (not done.skipped or done.done):
             self.lake.export_catalog()
         return done

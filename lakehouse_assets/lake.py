@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from lakehouse_assets import layout
 from lakehouse_assets.dataset import Dataset as Dataset
 from lakehouse_assets.errors import Conflict, InvalidData, NotFound
+from lakehouse_assets.exports.keeping import KeptParts
 from lakehouse_assets.model.names import check_dataset_name, is_dataset_name
 from lakehouse_assets.operations import MakeJob
 from lakehouse_assets.operations.catalog import (
@@ -87,6 +88,15 @@ class Lake:
         from lakehouse_assets.checkpoints import CheckpointStore
 
         return CheckpointStore(self.location / layout.LAKE_CHECKPOINTS)
+
+    def kept_parts(self, *, run_id: str, correlation_id: str) -> KeptParts:
+        """Where tries of the same work, which share the `correlation_id`, keep parts of long exports for each other."""
+        return KeptParts(
+            self.checkpoints,
+            run_id=run_id,
+            correlation_id=correlation_id,
+            least_rows=self.settings.checkpoint_rows,
+        )
 
     def open_states(self, location: Location) -> StateStore:
         """The states in a folder, with the patience of the settings."""

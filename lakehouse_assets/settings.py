@@ -79,6 +79,8 @@ class Settings(BaseSettings):
     """When a job waits so long though its time has come, a check of its queue warns, in seconds."""
     queue_uri: str | None = None
     """A Postgres database for the queues of jobs, like postgresql://user:password@host/jobs; by default the lake."""
+    checkpoint_rows: int = Field(default=10_000_000, ge=0)
+    """Of tables with so many statements, runs of Dagster keep the parts of an export for when they are tried again."""
     checkpoint_retention_days: float = Field(default=7, ge=0)
     """How long checkpoints stay that nothing was written to, in days; those of a run that succeeded go at its end."""
     crawl_stall_seconds: float = Field(default=60, gt=0)

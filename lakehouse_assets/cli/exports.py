@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -72,6 +72,7 @@ def export(
         msg = "--no-diff leaves differences out, and --initial-diff asks for the first one: give one of them"
         raise WrongUsage(msg)
     dataset = call.dataset()
+    fields: dict[str, Any] = {"make_diff": not no_diff, "initial_diff": initial_diff}
     # one index for all, written as the last of them
     update_index = "index" not in wanted
     with Bar("exporting", shown=not call.quiet) as progress:
@@ -82,7 +83,7 @@ def export(
                 assertions=not no_assertions,
                 update_index=update_index,
                 progress=progress,
-                **({"make_diff": not no_diff, "initial_diff": initial_diff} if name in _DIFFED else {}),
+                **(fields if name in _DIFFED else {}),
             )
             for name in wanted
         }

@@ -11,6 +11,7 @@ from lakehouse_assets.defs.archive import archive_asset
 from lakehouse_assets.defs.artifacts import Artifact
 from lakehouse_assets.defs.asked import AskedConfig, asked_fields, asked_job, run_asked
 from lakehouse_assets.defs.automation import keep_latest, keep_present
+from lakehouse_assets.defs.correlation import correlation_id
 from lakehouse_assets.defs.declaring import Result, asset_of
 from lakehouse_assets.defs.differences import diff_asset
 from lakehouse_assets.defs.failures import RETRY, explained
@@ -157,7 +158,8 @@ def _export(naming: Naming, artifact: Artifact) -> dg.AssetsDefinition:
     @asset_of(naming, artifact, kind="export")
     def export(context: dg.AssetExecutionContext, config: ExportConfig) -> Result:
         with explained():
-            dataset = open_lake(context, naming).dataset(context.partition_key)
+            lake = open_lake(context, naming)
+            dataset = lake.dataset(context.partition_key)
             if not makes(context, naming, artifacts.STATEMENTS) and not dataset.flush().skipped:
                 tell_statements(context, naming, dataset, "flushed from the journal")
             fields = {"assertions": config.assertions, **asked_fields(config, ExportJob)}
@@ -167,6 +169,7 @@ def _export(naming: Naming, artifact: Artifact) -> dg.AssetsDefinition:
                 force=config.force,
                 flush_first=False,
                 update_index=not makes(context, naming, artifacts.INDEX),
+                kept=lake.kept_parts(run_id=context.run_id, correlation_id=correlation_id(context.run)),
                 progress=LogProgress(context.log),
                 **{**fields, **_deferred(context, naming, artifact)},
             )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from lakehouse_assets import layout
 from lakehouse_assets.exports.digests import LineDigests
+from lakehouse_assets.exports.keeping import KeptParts
 from lakehouse_assets.model.dataset import DatasetConfig
 from lakehouse_assets.statements.reader import Reader
 from lakehouse_assets.storage.compression import compressing
@@ -61,6 +62,8 @@ class DatasetView:
     """Where work that does not fit into memory is spilled to; the system's own place by default."""
     public_url_prefix: str | None = None
     """What the job, the config or the environment says, the first of them that says anything."""
+    kept: KeptParts | None = None
+    """Where parts of long exports are kept for the next try, if this is one that may be tried again."""
 
     @property
     def public_prefix(self) -> str | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from lakehouse_assets.exports.digests import sizes_of, slice_digests
 from lakehouse_assets.exports.grouping import EntityRows, choose, entity_frames
-from lakehouse_assets.exports.text import JSON_TIME, concat, constant, json_escaped, json_text, times
+from lakehouse_assets.exports.text import JSON_TIME, buffers, concat, constant, json_escaped, json_text, times
 from lakehouse_assets.statements import schema as s
 
 if TYPE_CHECKING:
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
     from lakehouse_assets.exports.grouping import Numbers
 
-__all__ = ["COLUMNS", "EntityLines", "entity_frames", "render_entities"]
+__all__ = ["COLUMNS", "EntityLines", "KeptLines", "entity_frames", "render_entities"]
+
+_ID, _LINE, _DIGEST, _INCOMPATIBLE = "id", "line", "digest", "incompatible"
 
 COLUMNS = [s.ENTITY_ID, s.ORIGIN, s.SCHEMA, s.PROP, s.VALUE, s.FIRST_SEEN, s.LAST_SEEN, s.ROLE]
 """What must be read."""
@@ -75,6 +77,20 @@ class EntityLines:
         data, bounds = self._cut
         return slice_digests(data, bounds[:-1], bounds[1:] - sizes_of(self._times))
 
+    def frame(self) -> "pl.DataFrame":
+        """All of it in columns, from which `KeptLines` are made again."""
+        import polars as pl
+
+        doubtful = pl.Series(self.incompatible, dtype=pl.String).implode()
+        return pl.DataFrame(
+            {
+                _ID: self.ids,
+                _LINE: self.lines,
+                _DIGEST: self.digests,
+                _INCOMPATIBLE: self.ids.is_in(doubtful),
+            }
+        )
+
     @cached_property
     def _cut(self) -> "tuple[pa.Buffer, Numbers]":
         """The bytes of all lines, one behind the other, and where each ends."""
@@ -86,6 +102,41 @@ class EntityLines:
         if not len(self):
             return data, np.zeros(1, dtype=np.int64)
         return data, np.frombuffer(offsets, dtype=np.int64, count=len(pieces) + 1)[np.append(self._first, -1)]
+
+
+@dataclass(frozen=True)
+class KeptLines:
+    """The same, of the frame that was kept of them."""
+
+    kept: "pl.DataFrame"
+
+    def __len__(self) -> int:
+        return len(self.kept)
+
+    @property
+    def ids(self) -> "pl.Series":
+        """The ids, one for each line."""
+        return self.kept[_ID]
+
+    @property
+    def data(self) -> bytes:
+        """The bytes of all lines."""
+        return b"".join(buffers(self.kept[_LINE]))
+
+    @property
+    def sizes(self) -> "Numbers":
+        """The bytes of each line."""
+        return sizes_of(self.kept[_LINE])
+
+    @property
+    def digests(self) -> "pl.Series":
+        """The digests of the lines."""
+        return self.kept[_DIGEST]
+
+    @property
+    def incompatible(self) -> list[str]:
+        """The ids of entities whose rows are of schemata that do not go together."""
+        return self.kept.filter(_INCOMPATIBLE)[_ID].to_list()
 
 
 def render_entities(rows: "pl.DataFrame", dataset: str) -> EntityLines:

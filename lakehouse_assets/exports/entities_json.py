@@ -1,11 +1,11 @@
 """entities.ftm.json: every entity, one line of JSON each."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from lakehouse_assets import layout
 from lakehouse_assets.exports.base import MAX_NAMED, DatasetView, ExportResult, digested_output
 from lakehouse_assets.exports.digests import ID
-from lakehouse_assets.exports.entities import COLUMNS, render_entities
+from lakehouse_assets.exports.entities import COLUMNS, EntityLines, KeptLines, render_entities
 from lakehouse_assets.exports.grouping import entity_frames
 
 
@@ -37,8 +37,7 @@ class EntitiesJson:
             keys=[ID],
             compression=view.config.compression,
         ) as (file, digests):
-            for rows in entity_frames(view.reader, COLUMNS):
-                found = render_entities(rows, view.dataset)
+            for found in self._rendered(view):
                 file.write_rows(found.data, rows=len(found))
                 if digests is not None:
                     digests.add(found.ids.alias(ID).to_frame(), found.digests, found.sizes)
@@ -47,3 +46,16 @@ class EntitiesJson:
         if not count:
             return [file.result()]
         return [file.result(incompatible=incompatible, incompatible_count=count)]
+
+    def _rendered(self, view: DatasetView) -> "Iterator[EntityLines | KeptLines]":
+        if view.kept is None:
+            for rows in entity_frames(view.reader, COLUMNS):
+                yield render_entities(rows, view.dataset)
+            return
+        frames = view.kept.frames(
+            f"{view.dataset}-{self.asset}-{self.version}",
+            view.reader,
+            lambda pace: entity_frames(view.reader, COLUMNS, pace),
+            lambda rows: render_entities(rows, view.dataset).frame(),
+        )
+        yield from map(KeptLines, frames)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from lakehouse_assets.exports.schemata import caption_props, common_schema, labels
 from lakehouse_assets.statements import schema as s
-from lakehouse_assets.statements.reader import Reader
+from lakehouse_assets.statements.reader import Pace, Reader
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,20 +23,24 @@ _NEVER = -(2**63)
 _FOREVER = 2**63 - 1
 
 
-def entity_frames(reader: Reader, columns: Sequence[str]) -> "Iterator[pl.DataFrame]":
+def entity_frames(
+    reader: Reader, columns: Sequence[str], pace: Pace | None = None
+) -> "Iterator[pl.DataFrame]":
     """
     Frames of rows with all rows of an entity together, each entity once: at the place of its first bucket.
 
     Few entities have rows in several buckets; where there are some, the same ids are read in the other buckets, too.
+    What the `pace` says is left out.
     """
     import polars as pl
 
     shared = reader.shared_ids()
     if not shared:
-        yield from reader.scan(columns)
+        yield from reader.scan(columns, pace=pace)
         return
     several = pl.Series(shared, dtype=pl.String).implode()
-    for rows in reader.scan([*columns, *(name for name in (s.ENTITY_ID, s.BUCKET) if name not in columns)]):
+    wanted = [*columns, *(name for name in (s.ENTITY_ID, s.BUCKET) if name not in columns)]
+    for rows in reader.scan(wanted, pace=pace):
         among = rows[s.ENTITY_ID].is_in(several)
         if among.any():
             whole = _gathered(reader, rows.filter(among), columns)

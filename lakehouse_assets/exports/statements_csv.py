@@ -1,6 +1,6 @@
 """exports/statements.csv: every statement that counts, one per line."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from lakehouse_assets import layout
@@ -42,9 +42,22 @@ class StatementsCsv:
         """Write the file; without statements it is the header alone."""
         with output(view, self.target, compression=view.config.compression) as file:
             file.write(HEADER)
-            for rows in view.reader.scan(COLUMNS):
-                file.write_lines(render_statements(rows))
+            for lines in self._rendered(view):
+                file.write_lines(lines)
         return [file.result()]
+
+    def _rendered(self, view: DatasetView) -> "Iterator[pl.Series]":
+        if view.kept is None:
+            yield from map(render_statements, view.reader.scan(COLUMNS))
+            return
+        frames = view.kept.frames(
+            f"{view.dataset}-{self.asset}-{self.version}",
+            view.reader,
+            lambda pace: view.reader.scan(COLUMNS, pace=pace),
+            lambda rows: render_statements(rows).to_frame(),
+        )
+        for frame in frames:
+            yield frame.to_series()
 
 
 def render_statements(rows: "pl.DataFrame") -> "pl.Series":

@@ -8,6 +8,7 @@ from typing import ClassVar
 from lakehouse_assets import layout
 from lakehouse_assets.diffs.deltas import update_deltas
 from lakehouse_assets.exports.base import DatasetView
+from lakehouse_assets.exports.keeping import KeptParts
 from lakehouse_assets.exports.registry import EXPORTS
 from lakehouse_assets.model.dataset import DatasetConfig
 from lakehouse_assets.model.job import DatasetJob
@@ -158,7 +159,7 @@ class ExportOperation(DatasetJobOperation[DJ]):
         began = now_utc()
         job.failed_assertions = insist(self.parts, export.target, anyway=not job.assertions)
         with self.parts.leases.target(export.target) as lease:
-            view = self._view(run, kwargs.get("dataset"))
+            view = self._view(run, kwargs.get("dataset"), kwargs.get("kept"))
             # the file may be what it should be, and only what follows it is not
             job.skipped = not kwargs.get("force") and self._is_written()
             if not job.skipped:
@@ -174,13 +175,13 @@ class ExportOperation(DatasetJobOperation[DJ]):
         ):
             self._update_index()
 
-    def _view(self, run: JobRun[DJ], dataset: object) -> DatasetView:
-        """The dataset as the export sees it, by the config that was given, if one was."""
+    def _view(self, run: JobRun[DJ], dataset: object, kept: object) -> DatasetView:
+        """The dataset as the export sees it, by the config and with the kept parts that were given, if any."""
         view = self.parts.view(
             public_url_prefix=self._public_url_prefix(), keep_digests=self._keeps_digests()
         )
         observed = view.reader.observed(lambda done, total: self._progress(run, done, total))
-        view = replace(view, reader=observed)
+        view = replace(view, reader=observed, kept=kept if isinstance(kept, KeptParts) else None)
         return view.with_config(dataset) if isinstance(dataset, DatasetConfig) else view
 
     def _write(self, view: DatasetView, lease: Lease, began: datetime) -> None:

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from lakehouse_assets import layout
 from lakehouse_assets.errors import NotFound, StorageError
@@ -57,6 +57,16 @@ class PartitionState:
 Observer = Callable[[int, int], None]
 
 
+class Pace(Protocol):
+    """Says which ranges of a long scan need not be read, because what they give is known."""
+
+    def begin(self, snapshot: Snapshot) -> None:
+        """A scan of this version begins."""
+
+    def leaves_out(self) -> bool:
+        """Whether the next range need not be read; asked of each range, in the order of the scan."""
+
+
 class Reader:
     """
     Reads the table at its newest version, range by range.
@@ -96,6 +106,7 @@ class Reader:
         origins: Collection[str] | None = None,
         among: "pl.Series | None" = None,
         keep_deleted: bool = False,
+        pace: Pace | None = None,
     ) -> "Iterator[pl.DataFrame]":
         """
         All rows that count, with these columns: by (shard, bucket), inside by entity id, property and id.
@@ -104,7 +115,8 @@ class Reader:
         `among` some, whose ids come sorted.
 
         The rows of one entity in one bucket are never split over two frames. When a file is gone because somebody
-        vacuumed, and nothing was given out yet, the read starts again once on the newest version.
+        vacuumed, and nothing was given out yet, the read starts again once on the newest version. A scan that takes
+        long leaves out what its `pace` says.
         """
         given = False
         for last_try in (False, True):
@@ -113,7 +125,10 @@ class Reader:
                     if snapshot is None:
                         return
                     by_bucket = _by_bucket(snapshot, shards, buckets, origins)
-                    frames = self._scan(snapshot, by_bucket, columns, among, keep_deleted)
+                    if pace is not None and is_long:
+                        pace.begin(snapshot)
+                    asked = pace if is_long else None
+                    frames = self._scan(snapshot, by_bucket, columns, among, keep_deleted, asked)
                     for frame in frames if is_long else list(frames):
                         given = True
                         yield frame
@@ -287,6 +302,7 @@ class Reader:
         columns: Sequence[str],
         among: "pl.Series | None",
         keep_deleted: bool,
+        pace: Pace | None,
     ) -> "Iterator[pl.DataFrame]":
         tick = self._ticker([file for files in by_bucket.values() for file in files])
         # what is remembered of a range is of the whole of it
@@ -297,7 +313,15 @@ class Reader:
             )
             tombstones = any(file.tombstones != 0 for file in files)
             yield from self._ranges(
-                files, columns, tick, settled, among, clean=clean, tombstones=tombstones, keep=keep_deleted
+                files,
+                columns,
+                tick,
+                settled,
+                among,
+                pace,
+                clean=clean,
+                tombstones=tombstones,
+                keep=keep_deleted,
             )
 
     def _settled_at(self, snapshot: Snapshot) -> Settled:
@@ -314,6 +338,7 @@ class Reader:
         tick: Callable[[Range], None],
         settled: Settled,
         among: "pl.Series | None" = None,
+        pace: Pace | None = None,
         *,
         clean: bool,
         tombstones: bool,
@@ -321,6 +346,9 @@ class Reader:
     ) -> "Iterator[pl.DataFrame]":
         with self.open(files) as parts:
             for wanted in plan(parts):
+                if pace is not None and pace.leaves_out():
+                    tick(wanted)
+                    continue
                 if among is not None:
                     wanted = wanted.near(among)
                     if not wanted.slices:

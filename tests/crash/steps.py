@@ -5,6 +5,7 @@ import signal
 from contextlib import ExitStack, contextmanager
 from unittest.mock import patch
 
+from lakehouse_assets.exports.keeping import KeptParts
 from lakehouse_assets.jobs import FileQueue
 from lakehouse_assets.jobs.collecting import Writes
 from lakehouse_assets.jobs.dead_files import DeadFiles
@@ -17,6 +18,7 @@ from lakehouse_assets.statements.stage import Staging
 from lakehouse_assets.statements.table import StatementTable
 from lakehouse_assets.storage.file_leases import FileLeases
 from lakehouse_assets.storage.location import Location
+from lakehouse_assets.storage.records import Records
 from lakehouse_assets.storage.tags import Tags
 from tests.crash import job_stages
 
@@ -43,6 +45,13 @@ FLUSH = {
 }
 """Steps of a flush."""
 
+EXPORT = {
+    "the first part is about to be kept": (KeptParts, "put", 1, "before"),
+    "a part is kept": (KeptParts, "put", 3, "after"),
+    "the export is in its place": (Records, "put", 1, "before"),
+}
+"""Steps of an export that keeps its parts."""
+
 JOBS = {
     "in a stage": (job_stages, "begun", 13, "after"),
     "in the writer of a stage": (JobWriter, "put", 13, "after"),
@@ -63,7 +72,7 @@ JOBS = {
 }
 """Steps of a worker of jobs."""
 
-STEPS = {**WRITER, **FLUSH, **JOBS}
+STEPS = {**WRITER, **FLUSH, **EXPORT, **JOBS}
 STOP = "stop "
 
 

@@ -6,17 +6,18 @@ import time
 import traceback
 from pathlib import Path
 
+from lakehouse_assets.exports import keeping
 from lakehouse_assets.jobs import FileQueue, work_queue
 from lakehouse_assets.lake import Lake
-from lakehouse_assets.statements import reader
+from lakehouse_assets.statements import ranges, reader
 from lakehouse_assets.storage.parallel import in_parallel
 from tests.crash import job_stages
 from tests.crash.steps import at_step
 
 USAGE = (
     "import FILE | delete FILE | merge - | compact - | vacuum - | export NAME | add SECONDS:NAME | "
-    "merges SECONDS | compacts SECONDS | vacuums SECONDS | exports SECONDS | reads SECONDS | "
-    "store FOLDER | download FOLDER | write COUNT:NAME | flush - | writes SECONDS:NAME | flushes SECONDS | "
+    "try NAME | try@STEP NAME | merges SECONDS | compacts SECONDS | vacuums SECONDS | exports SECONDS | "
+    "reads SECONDS | store FOLDER | download FOLDER | write COUNT:NAME | flush - | writes SECONDS:NAME | flushes SECONDS | "
     "write@STEP COUNT:NAME | flush@STEP - | jobs EVERY:LOG | jobs@STEP EVERY:LOG"
 )
 
@@ -63,6 +64,16 @@ def export_until(dataset, seconds):
     while time.monotonic() < until:
         count += bool(dataset.export("entities").diffs)
     print(count, flush=True)
+
+
+def try_export(dataset, name):
+    """Write an export, and keep its parts for the next try; print how many there were from the one before."""
+    reader.RANGE_ROWS, reader.plan = 1, lambda parts, rows=1: ranges.plan(parts, rows)
+    keeping.RANGES = 2
+    lake = Lake(dataset.lake.uri)
+    lake.settings = lake.settings.model_copy(update={"checkpoint_rows": 0})
+    print(sum(tree.files for tree in lake.checkpoints.trees()), flush=True)
+    dataset.export(name, force=True, kept=lake.kept_parts(run_id="run", correlation_id="tries"))
 
 
 def make_until(dataset, seconds):
@@ -179,6 +190,8 @@ def do(dataset, what, argument):
         dataset.merge(force=True)
     elif what == "export":
         dataset.export(argument, force=True)
+    elif what == "try":
+        try_export(dataset, argument)
     elif what == "add":
         add_until(dataset, float(seconds), name)
     elif what == "write":

@@ -14,8 +14,11 @@ from lakehouse_assets.defs.build import build_definitions
 from lakehouse_assets.defs.checkpoint_cleaning import clean_after, sweep
 from lakehouse_assets.defs.correlation import correlation_id, reexecute_from_failure
 from lakehouse_assets.errors import NotFound
-from lakehouse_assets.lake import Lake
+from lakehouse_assets.exports import keeping
+from lakehouse_assets.lake import Dataset, Lake
+from lakehouse_assets.statements import ranges, reader
 from tests.defs import checkpointed
+from tests.defs.conftest import people
 
 RUN, CORRELATION = CheckpointScope.RUN, CheckpointScope.CORRELATION
 
@@ -263,3 +266,20 @@ def test_a_lake_hands_out_its_checkpoints_to_other_jobs(
     result = defs.resolve_job_def("own").execute_in_process(instance=instance)
     assert (result.success, (work / "total").read_text()) == (True, "12")
     assert [tree.id for tree in lake.checkpoints.trees()] == [result.run_id]
+
+
+def test_a_run_keeps_the_parts_of_long_exports_for_those_that_try_it_again(
+    lake: Lake, acme: Dataset, make: Callable[..., dg.ExecuteInProcessResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "plan", lambda parts, rows=1: ranges.plan(parts, rows))
+    monkeypatch.setattr(reader, "RANGE_ROWS", 1)
+    monkeypatch.setattr(keeping, "RANGES", 1)
+    acme.entities.add_many(people(3, start=6))
+    assert make().success
+    assert lake.checkpoints.trees() == []
+    monkeypatch.setenv("LAKEHOUSE_CHECKPOINT_ROWS", "0")
+    acme.entities.add_many(people(3, start=9))
+    made = make()
+    assert made.success
+    (tree,) = lake.checkpoints.trees()
+    assert (tree.scope, tree.id) == (CORRELATION, made.run_id)
