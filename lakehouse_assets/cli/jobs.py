@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import redirect_stdout
 from dataclasses import asdict
 from datetime import datetime
 from functools import reduce
@@ -250,7 +251,9 @@ def _work(call: Call, queue: "JobQueue", name: str, progress: Bar) -> "Worked":
     from lakehouse_assets.jobs import work_queue
 
     lake = call.lake()
-    worked = work_queue(queue, name, lake=lake, progress=progress)
+    # what stages print is no result of the command
+    with redirect_stdout(sys.stderr):
+        worked = work_queue(queue, name, lake=lake, progress=progress)
     for dataset in worked.statements:
         reporting.report(lake.dataset(dataset))
     return worked
@@ -263,7 +266,8 @@ def _tell_worked(call: Call, queue: "JobQueue", name: str, worked: "Worked", sec
         output.document({"queue": name, **told, "waiting": waits})
         return
     jobs, took = humane.count(worked.jobs, "job"), humane.seconds(seconds)
-    output.line(f"worked {jobs} of {name} in {took}: {humane.count(worked.succeeded)} succeeded")
+    failed = f", {humane.count(worked.failed)} failed" if worked.failed else ""
+    output.line(f"worked {jobs} of {name} in {took}: {humane.count(worked.succeeded)} succeeded{failed}")
     for dataset, rows in worked.statements.items():
         output.line(f"wrote {humane.count(rows, 'statement')} into {dataset}")
     if call.quiet:

@@ -24,6 +24,7 @@ def upper(job):
 @stage("check", max_retries=0)
 def check(job):
     for entity in job.load_entities():
+        print(entity.id, "is next")
         if entity.id == "p2":
             raise ValueError("not him")
 """
@@ -74,7 +75,8 @@ def test_a_worker_tells_in_words_what_it_did(words: Lakehouse) -> None:
     words("jobs", "defer", "-d", "acme", "-", stdin=lines([upper("p1"), upper("p2")]))
     worked = words("jobs", "work", "words")
     assert worked.out.splitlines()[0].startswith("worked 4 jobs of words in ")
-    assert worked.out.splitlines()[0].endswith(": 3 succeeded")
+    assert worked.out.splitlines()[0].endswith(": 3 succeeded, 1 failed")
+    assert "p2 is next" in worked.err
     assert worked.out.splitlines()[1] == "wrote 4 statements into acme"
     assert "1 job failed for good; `lakehouse jobs dead words` tells why" in worked.err
     assert words("jobs", "work", "nothing").out.startswith("worked 0 jobs of nothing in ")
