@@ -13,6 +13,7 @@ LakehouseError
 │   ├── ArchiveFileNotFound
 │   └── TaskNotFound
 ├── Conflict
+│   ├── Diverged
 │   ├── LeaseLost
 │   └── StateConflict
 ├── ElementExists (also a KeyError)
@@ -83,6 +84,18 @@ class TaskNotFound(NotFound):
 
 class Conflict(LakehouseError):
     """Another writer was faster. Nothing was changed; try again."""
+
+
+class Diverged(Conflict):
+    """
+    Two copies were both changed since they were the same, so that none is a later state of the other.
+
+    Nothing was changed. `labels` names them.
+    """
+
+    def __init__(self, message: str, *, labels: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.labels = tuple(labels)
 
 
 class LeaseLost(Conflict):

@@ -1,6 +1,7 @@
 """The checkpoints of a Delta table's log."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO, cast
@@ -27,16 +28,29 @@ def read_checkpoint(file: BinaryIO, kinds: Sequence[str] = _STATE) -> list[dict[
 
 def checkpoint_elsewhere(table: Location, folder: str, version: int | None) -> None:
     """Write the checkpoint of a table that delta-rs cannot reach: it makes it of a copy of the log on local disk."""
+    with _made(table, folder, version) as logs:
+        before = set(table.names(folder))
+        for made in sorted(logs.iterdir()):
+            if made.name not in before or made.name == "_last_checkpoint":
+                table.write(f"{folder}/{made.name}", made.read_bytes())
+
+
+def checkpoint_to(target: Location, table: Location, folder: str, version: int) -> None:
+    """Write the checkpoint of a version into the log of another table."""
+    name = f"{version:020}.checkpoint.parquet"
+    with _made(table, folder, version) as logs:
+        target.write(f"{folder}/{name}", (logs / name).read_bytes())
+
+
+@contextmanager
+def _made(table: Location, folder: str, version: int | None) -> Iterator[Path]:
+    """A copy of a table's log on local disk, with a checkpoint of this version."""
     import deltalake
 
     with TemporaryDirectory() as place:
         logs = Path(place, folder)
         logs.mkdir()
-        before = set()
         for name in table.names(folder):
             (logs / name).write_bytes(table.read(f"{folder}/{name}"))
-            before.add(name)
         deltalake.DeltaTable(place, version=version).create_checkpoint()
-        for made in sorted(logs.iterdir()):
-            if made.name not in before or made.name == "_last_checkpoint":
-                table.write(f"{folder}/{made.name}", made.read_bytes())
+        yield logs

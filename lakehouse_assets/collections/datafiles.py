@@ -1,5 +1,6 @@
 """The files of a table: rows to Parquet, and back."""
 
+import hashlib
 import io
 import json
 import logging
@@ -82,7 +83,10 @@ class DataFiles:
             name = self._schema.first.name
             stats |= {"minValues": {name: lower}, "maxValues": {name: upper}, "nullCount": {name: 0}}
         at = int(now_utc().timestamp() * 1000)
-        return DataFile(key, len(data), frame.height, series, lower, upper, at, json.dumps(stats))
+        digest = hashlib.sha256(data).hexdigest()
+        return DataFile(
+            key, len(data), frame.height, series, lower, upper, at, json.dumps(stats), digest=digest
+        )
 
     def read(
         self, file: DataFile, interval: Interval | None = None, columns: Sequence[str] | None = None

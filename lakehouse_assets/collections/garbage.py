@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from lakehouse_assets import layout
-from lakehouse_assets.collections.log import LOG, DeltaLog
+from lakehouse_assets.collections.log import LINEAGE, LOG, DeltaLog
 from lakehouse_assets.collections.registry import Entry, Registry
 from lakehouse_assets.errors import InvalidData, NotFound
 from lakehouse_assets.storage.location import Location
@@ -109,10 +109,11 @@ def _in_table(root: Location, path: str) -> tuple[dict[str, int], list[str]]:
     try:
         first = table.at(table.first())
         dropped = table.dropped()
+        newest = table.snapshot()
         commits = table.commits()
     except NotFound:
         return {}, []
-    needed = set(first.files) | {file.key for commit in commits for file in commit.added}
+    needed = set(first.files) | set(newest.files) | {file.key for commit in commits for file in commit.added}
     needless, unknown = {}, []
     for entry in listed:
         key = entry.key[len(path) + 1 :]
@@ -120,7 +121,7 @@ def _in_table(root: Location, path: str) -> tuple[dict[str, int], list[str]]:
             continue
         if key in dropped or (_DATA.fullmatch(key) and _is_old(root, entry.key, UNFINISHED)):
             needless[entry.key] = entry.size
-        elif not _DATA.fullmatch(key):
+        elif not _DATA.fullmatch(key) and key != LINEAGE:
             unknown.append(entry.key)
     return needless, unknown
 
@@ -130,7 +131,7 @@ def _in_folder(root: Location, path: str, *, deleted: bool) -> tuple[dict[str, i
     needless, unknown = {}, []
     for entry in root.entries(path):
         key = entry.key[len(path) + 1 :]
-        if not (_DATA.fullmatch(key) or key.startswith(f"{LOG}/")):
+        if not (_DATA.fullmatch(key) or key.startswith(f"{LOG}/") or key == LINEAGE):
             unknown.append(entry.key)
         elif deleted or _is_old(root, entry.key, UNFINISHED):
             needless[entry.key] = entry.size

@@ -6,6 +6,7 @@ every program commits to a Delta table; so others may read these tables and writ
 whole state is written down beside it (a checkpoint), so that nobody need read the log from its beginning.
 """
 
+import hashlib
 import json
 import logging
 import re
@@ -29,6 +30,15 @@ from lakehouse_assets.storage.parallel import in_parallel
 log = logging.getLogger(__name__)
 
 LOG = "_delta_log"
+LINEAGE = "_lineage.json"
+"""The file that tells which versions a table had that are trimmed away; other readers of tables ignore it."""
+
+MOVED = "MOVED"
+"""The operation of the last commit of a table whose collection goes on in another one."""
+
+DIGEST = "sha256"
+"""The tag of a file in the log under which the digest of its bytes stands."""
+
 WRITTEN = "writtenAt"
 """The key in a commit's information under which its time stands, later than that of every commit before."""
 
@@ -68,6 +78,7 @@ class DataFile:
     modified: int = 0
     stats: str | None = None
     path: str | None = None
+    digest: str | None = None
 
     @property
     def logged(self) -> str:
@@ -237,6 +248,39 @@ class DeltaLog:
             self.checkpoint()
         return made
 
+    def operation(self, version: int) -> str:
+        """What a version did, as its commit calls it; empty when the log does not tell any more."""
+        self._read([version])
+        commit = self._commits.get(version)
+        return str(commit.info.get("operation") or "") if commit else ""
+
+    def text(self, version: int) -> bytes | None:
+        """What the log has of a version, None when it does not tell of it (any more)."""
+        return self.location.read_or_none(_commit_key(version))
+
+    def mark(self, version: int) -> str | None:
+        """What tells a version from any other of its number, trimmed ones too; None when it is not known."""
+        data = self.text(version)
+        if data is not None:
+            return hashlib.sha256(data).hexdigest()
+        return self._lineage().get(str(version))
+
+    def note_lineage(self, before: int) -> None:
+        """Keep the marks of the versions before this one, for the day when they are trimmed away."""
+        marks = self._lineage()
+        for version in self._listed()[0]:
+            if version < before and (found := self.mark(version)) is not None:
+                marks[str(version)] = found
+        self.location.write(LINEAGE, json.dumps(marks).encode())
+
+    def _lineage(self) -> dict[str, str]:
+        data = self.location.read_or_none(LINEAGE)
+        return dict(json.loads(data)) if data else {}
+
+    def adopt(self, version: int, data: bytes) -> bool:
+        """Make a version of what the log of another table says; False when there is another one."""
+        return self._put(version, data)
+
     def checkpoint(self, version: int | None = None) -> bool:
         """Write down a version's state, by default the newest one's; False when that failed."""
         import deltalake
@@ -383,13 +427,19 @@ class DeltaLog:
             modified=int(cast(int, told.get("modificationTime") or 0)),
             stats=cast("str | None", stats),
             path=str(told["path"]),
+            digest=dict(cast("Mapping[str, str]", told.get("tags") or {})).get(DIGEST),
         )
 
 
 def _first(versions: Sequence[int], checkpoints: Sequence[int]) -> int:
-    if 0 in versions or not checkpoints:
-        return versions[0] if versions else 0
-    return checkpoints[0]
+    """From which version on nothing is missing: a trim or a pull that was killed leaves single commits behind."""
+    if not versions:
+        return checkpoints[-1] if checkpoints else 0
+    start = versions[-1]
+    present = set(versions)
+    while start - 1 in present:
+        start -= 1
+    return 0 if start == 0 else min((found for found in checkpoints if found >= start - 1), default=start)
 
 
 def _commit_key(version: int) -> str:
@@ -404,6 +454,7 @@ def _addition(file: DataFile, *, data_change: bool) -> dict[str, object]:
         "modificationTime": file.modified or _millis(now_utc()),
         "dataChange": data_change,
         "stats": file.stats,
+        "tags": {DIGEST: file.digest} if file.digest else {},
     }
 
 

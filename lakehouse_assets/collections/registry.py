@@ -33,6 +33,7 @@ _SCHEMA = Schema(
     path="str",
     created="timestamp_utc",
     deleted_at="timestamp_utc",
+    changes="int",
 )
 _TRIES = 60
 _PAUSE = 0.25
@@ -43,7 +44,8 @@ class Entry:
     """
     A collection as the registry has it.
 
-    Its rows lie in the folder `path`, which is named by `uid`, and stay there when the label changes. Times are UTC.
+    Its rows lie in the folder `path`, and stay there when the label changes. Times are UTC. `changes` counts what
+    became of it: of two registries that know the same collection (`uid`), the one that counts more is ahead.
     """
 
     namespace: str
@@ -53,6 +55,7 @@ class Entry:
     path: str
     created: datetime
     deleted_at: datetime | None = None
+    changes: int = 0
 
     @property
     def schema(self) -> Schema:
@@ -65,8 +68,8 @@ class Entry:
         return self.deleted_at is None
 
     def changed(self, **values: object) -> "Entry":
-        """The same with other values."""
-        return replace(self, **values)  # type: ignore[arg-type]
+        """The same with other values, changed once more."""
+        return replace(self, **{"changes": self.changes + 1, **values})  # type: ignore[arg-type]
 
 
 Entries = Sequence[Entry]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import overload
+from typing import TYPE_CHECKING, overload
 
 from lakehouse_assets import layout
 from lakehouse_assets.collections.collection import Collection
@@ -20,6 +20,9 @@ from lakehouse_assets.collections.table import Table
 from lakehouse_assets.errors import InvalidData, NotFound
 from lakehouse_assets.model.times import now_utc
 from lakehouse_assets.storage.location import Location
+
+if TYPE_CHECKING:
+    from lakehouse_assets.collections.sync import Resolve, Step, Synced
 
 log = logging.getLogger(__name__)
 
@@ -249,6 +252,51 @@ class Repo:
         self.refresh()
         return found
 
+    def push(
+        self,
+        remote: "Repo",
+        *labels: str,
+        shallow: bool = False,
+        resolve: "Resolve | None" = None,
+        namespace: str = COLLECTION,
+    ) -> "Synced":
+        """Bring what is here to a remote place: the same as a pull from there."""
+        turned: dict[Resolve | None, Resolve | None] = {"ours": "theirs", "theirs": "ours", None: None}
+        return remote.pull(self, *labels, shallow=shallow, resolve=turned[resolve], namespace=namespace)
+
+    def pull(
+        self,
+        remote: "Repo",
+        *labels: str,
+        shallow: bool = False,
+        resolve: "Resolve | None" = None,
+        namespace: str = COLLECTION,
+    ) -> "Synced":
+        """
+        Bring what a remote place has here, by default all its collections: rows, versions, labels, deletions.
+
+        Only what is ahead is brought, and every file compared with its digest. Diverged when a collection was changed
+        on both sides, and nothing is changed then; with `resolve` both sides' changes are kept, and it says whose rows
+        count where both changed the same ones. `shallow` brings the newest version alone.
+        """
+        from lakehouse_assets.collections import merging, sync
+
+        steps = sync.plan(self, remote, labels, namespace=namespace, shallow=shallow)
+        if resolve is not None:
+            steps = merging.resolved(self, remote, steps, resolve)
+        done = sync.apply(self, remote, steps)
+        # handles of their own would go on with what they know of the tables
+        self._tables.clear()
+        return done
+
+    def plan_pull(
+        self, remote: "Repo", *labels: str, shallow: bool = False, namespace: str = COLLECTION
+    ) -> "list[Step]":
+        """What a pull would do with each collection, and how much it would bring; nothing is changed."""
+        from lakehouse_assets.collections import sync
+
+        return sync.plan(self, remote, labels, namespace=namespace, shallow=shallow)
+
     def reify(self, name: str, meta: Mapping[str, object]) -> Collection:
         """The collection that a row of the registry tells of: its `schema_json` (or `schema`) and its `path`."""
         schema = Schema.loads(meta.get("schema_json") or meta["schema"])  # type: ignore[arg-type]
@@ -324,10 +372,10 @@ class Repo:
         return Entry(namespace, label, uid, schema.dumps(), f"{layout.LAKE_COLLECTIONS}/{uid}", now_utc())
 
     def _collection(self, entry: Entry) -> Collection:
-        table = self._tables.get(entry.uid)
+        table = self._tables.get(entry.path)
         if table is None:
             place = self._place / entry.path
-            table = self._tables[entry.uid] = Table(entry.schema, place.location, place.cache)
+            table = self._tables[entry.path] = Table(entry.schema, place.location, place.cache)
         return Collection(entry.label, table.schema, table, namespace=entry.namespace)
 
     def _namespace(self, namespace: str) -> str:

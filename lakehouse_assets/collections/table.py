@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from lakehouse_assets.collections.bounds import Interval, before_of, sorted_by
 from lakehouse_assets.collections.changes import Change, Rewrite
 from lakehouse_assets.collections.datafiles import DataFiles
-from lakehouse_assets.collections.log import Commit, DataFile, DeltaLog, Snapshot
+from lakehouse_assets.collections.log import MOVED, Commit, DataFile, DeltaLog, Snapshot
 from lakehouse_assets.collections.schema import Schema
 from lakehouse_assets.errors import Conflict
 from lakehouse_assets.storage.location import Location
@@ -122,7 +122,7 @@ class Table:
         staged: dict[str, _Staged] = {}
         with self._lock:
             for attempt in range(_TRIES):
-                base = self.log.snapshot()
+                base = self._base()
                 made = [found for change in changes if (found := self._staged(change, base, staged))]
                 if not made:
                     return None
@@ -147,7 +147,7 @@ class Table:
     def restore(self, target: Snapshot) -> Revision | None:
         """Commit the files of an earlier version as the newest one; None when it has the same."""
         for _ in range(_TRIES):
-            base = self.log.snapshot()
+            base = self._base()
             add = [file for key, file in target.files.items() if key not in base.files]
             remove = [key for key in base.files if key not in target.files]
             if not add and not remove:
@@ -172,6 +172,14 @@ class Table:
             if (commit.added or commit.removed) and (series is None or series in told.series):
                 found.append(told)
         return found
+
+    def _base(self) -> Snapshot:
+        """The version to commit on; Conflict when the collection has gone on elsewhere."""
+        base = self.log.snapshot()
+        if self.log.operation(base.version) == MOVED:
+            msg = f"a pull has merged {self.log.location.uri} into a new table; open the collection (or pull) again"
+            raise Conflict(msg)
+        return base
 
     def _version_before(self, at: datetime) -> int | None:
         found, latest = None, None

@@ -25,6 +25,7 @@ def trim(table: Table, before: datetime) -> int:
     if not table.log.checkpoint(kept):
         msg = f"no checkpoint could be written of {table.log.location.uri}; nothing was trimmed, try again"
         raise StorageError(msg)
+    table.log.note_lineage(kept)
     deleted = 0
     for name in table.log.location.names(LOG):
         number = name.split(".")[0]

@@ -74,6 +74,20 @@ def collect_for_ever(root: str, begun: str) -> None:
         Path(begun).touch()
 
 
+def push_for_ever(root: str, begun: str) -> None:
+    repo, remote = Repo(root), Repo(f"{root}-remote")
+    for number in range(100_000):
+        with (made := repo.get("c")).multi():
+            for name in ("a", "b"):
+                (made / name).write(frame(number))
+        if number % 3 == 2:
+            # as somebody else may do there
+            (remote.get("c") / "c").write({"time": [number], "value": [number]})
+        repo.push(remote, resolve="ours")
+        repo.pull(remote)
+        Path(begun).touch()
+
+
 def kill_once(work: Callable[[str, str], None], root: Path, seconds: float) -> None:
     begun = root.parent / "begun"
     begun.unlink(missing_ok=True)
@@ -166,6 +180,25 @@ def test_a_kill_at_any_moment_of_a_collection_of_garbage_takes_nothing_that_is_n
     assert repo.gc(0) == (0, 0)
     # what the killed ones were about to make is left alone for a day
     assert (repo.entries(deleted=True), (repo.get("c") / "s").frame().height > 0) == ([], True)
+
+
+def test_a_kill_at_any_moment_of_a_push_leaves_both_sides_whole(
+    tmp_path: Path, chance: random.Random
+) -> None:
+    root, remote = tmp_path / "lake", tmp_path / "lake-remote"
+    Repo(root).create_collection(SCHEMA, "c")
+    states = Counter[str]()
+    for _ in range(ROUNDS * 3):
+        kill_once(push_for_ever, root, chance.uniform(0, 0.4))
+        for place in (root, remote):
+            look(place)
+        (step,) = Repo(remote).plan_pull(Repo(root))
+        states[step.state] += 1
+    Repo(root).push(Repo(remote), resolve="ours")
+    Repo(root).pull(Repo(remote))
+    assert look(root) == look(remote)
+    assert Repo(root).push(Repo(remote)).collections == ()
+    print(f"{ROUNDS * 3} kills, after which the remote was {dict(states)}")
 
 
 def race(root: str, number: int) -> None:

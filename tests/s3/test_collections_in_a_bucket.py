@@ -8,7 +8,7 @@ import deltalake
 import pytest
 
 from lakehouse_assets.collections import Repo, Schema
-from lakehouse_assets.errors import InvalidData, StorageError
+from lakehouse_assets.errors import Diverged, InvalidData, StorageError
 from lakehouse_assets.storage.options import for_delta
 from tests.s3.keys import KEY, SECRET
 from tests.s3.store import Bucket
@@ -121,6 +121,53 @@ def test_a_store_that_ignores_conditions_is_refused(bucket: Bucket) -> None:
         Repo(bucket.location).create_collection(SCHEMA, "a")
     bucket.heal()
     assert Repo(bucket.location).ls() == []
+
+
+def test_collections_are_pushed_to_a_bucket_and_pulled_from_it(
+    repo: Repo, bucket: Bucket, tmp_path: Path
+) -> None:
+    local = Repo(tmp_path / "one")
+    made = local.create_collection(SCHEMA, "a")
+    for value in (1.0, 2.0):
+        (made / "s").write({"time": [1, 2], "value": [value, value]})
+    assert local.push(repo).files == 2
+    other = Repo(tmp_path / "two")
+    assert (other.pull(repo, shallow=True).files, other.pull(repo).files, other.pull(repo).files) == (1, 1, 0)
+    (other.get("a") / "s").write({"time": [3], "value": [3.0]})
+    (made / "s").write({"time": [4], "value": [4.0]})
+    other.push(repo)
+    with pytest.raises(Diverged):
+        local.push(repo)
+    local.pull(repo, resolve="ours")
+    assert (local.get("a") / "s").frame()["time"].to_list() == [1, 2, 3, 4]
+    local.push(repo)
+    assert (Repo(bucket.location).get("a") / "s").frame()["time"].to_list() == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("after", [0, 1, 3])
+def test_a_remote_that_vanishes_leaves_nothing_half(
+    repo: Repo, bucket: Bucket, tmp_path: Path, after: int
+) -> None:
+    made = repo.create_collection(SCHEMA, "a")
+    for number in range(4):
+        (made / "s").write({"time": [number], "value": [1.0]})
+    here = Repo(tmp_path)
+    bucket.rule(methods=["GET"], contains=".parquet", after=after, status=503)
+    with pytest.raises(StorageError):
+        here.pull(repo)
+    bucket.heal()
+    assert here.ls() == []
+    here.pull(repo)
+    assert (here.get("a") / "s").frame()["time"].to_list() == [0, 1, 2, 3]
+    (here.get("a") / "s").write({"time": [9], "value": [9.0]})
+    for requests in (0, 1):
+        bucket.rule(methods=["PUT"], after=requests, status=503)
+        with pytest.raises(StorageError):
+            here.push(repo)
+        bucket.heal()
+        assert len(Repo(bucket.location).get("a") / "s") == 4
+    here.push(repo)
+    assert (Repo(bucket.location).get("a") / "s").frame()["time"].to_list() == [0, 1, 2, 3, 9]
 
 
 def test_a_missing_bucket_is_no_empty_one(bucket: Bucket) -> None:
