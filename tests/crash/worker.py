@@ -17,8 +17,8 @@ from tests.crash.steps import at_step
 USAGE = (
     "import FILE | delete FILE | merge - | compact - | vacuum - | export NAME | add SECONDS:NAME | "
     "try NAME | try@STEP NAME | merges SECONDS | compacts SECONDS | vacuums SECONDS | exports SECONDS | "
-    "reads SECONDS | store FOLDER | download FOLDER | write COUNT:NAME | flush - | writes SECONDS:NAME | flushes SECONDS | "
-    "write@STEP COUNT:NAME | flush@STEP - | jobs EVERY:LOG | jobs@STEP EVERY:LOG"
+    "reads SECONDS | store FOLDER | download FOLDER | write COUNT:NAME | flush - | writes SECONDS:NAME | "
+    "flushes SECONDS | write@STEP COUNT:NAME | flush@STEP - | jobs EVERY:LOG | jobs@STEP EVERY:LOG"
 )
 
 
