@@ -13,6 +13,7 @@ _ADDRESS = re.compile(
 # a name before an address in angle brackets: `Records office <records@example.org>`
 _NAMED = re.compile(r'(?:"([^"<>]{2,78})"|(?:^|[,;:\t"])\s*([^\W\d_][^<>,;:"@\t]{1,78}?))\s*<$')
 _NAME_LENGTH = 90
+_NAME_WORDS = 5
 
 # groups of letters and digits; where one ends and the next word begins, its check digits tell
 _IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?:[ \u00a0]?[A-Z0-9]){11,30}(?![a-z0-9])")
@@ -63,9 +64,15 @@ def _addresses(text: str) -> Iterator[Found]:
         value = registry.email.clean(match.group())
         if value is not None:
             before = text[max(0, match.start() - _NAME_LENGTH) : match.start()].rpartition("\n")[2]
-            named = _NAMED.search(before)
-            name = registry.name.clean(named.group(1) or named.group(2)) if named else None
-            yield Found("emailMentioned", value, name or value, "LegalEntity", "contextEmail")
+            yield Found("emailMentioned", value, _name(before) or value, "LegalEntity", "contextEmail")
+
+
+def _name(before: str) -> str | None:
+    """Whose address follows, when a name stands before it; a sentence or a year of copyright is none."""
+    named = _NAMED.search(before)
+    name = (named.group(1) or named.group(2)) if named else ""
+    is_name = 0 < len(name.split()) <= _NAME_WORDS and not any(letter.isdigit() for letter in name)
+    return registry.name.clean(name) if is_name else None
 
 
 def _phones(text: str, countries: Iterable[str]) -> Iterator[Found]:

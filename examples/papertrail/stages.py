@@ -52,16 +52,15 @@ def extract(job: DatasetJob) -> DatasetJob | None:
             else:
                 texts += text_entities(document, text)
         writer.add_many(texts)
-    return (
-        DatasetJob.from_entities(job.dataset, job.queue, MENTIONS, texts, dehydrate=True) if texts else None
-    )
+    # the texts go along: to look up one document in the dataset takes longer than to look through it
+    return DatasetJob.from_entities(job.dataset, job.queue, MENTIONS, texts) if texts else None
 
 
 @stage(MENTIONS)
 def mentions(job: DatasetJob) -> None:
     """Look for addresses, phone numbers and accounts in what documents and their pages say."""
     with job.get_writer(origin=MENTIONS) as writer:
-        for entity in job.load_entities(on_missing="skip"):
+        for entity in job.get_entities():
             text = "\n".join(value for name in _LOOKED_THROUGH for value in entity.get(name, quiet=True))
             found = find_mentions(text, entity.get("country", quiet=True))
             writer.add_many(mention_entities(_document_of(entity), found))

@@ -45,6 +45,8 @@ def test_what_only_looks_like_an_address_is_none(text: str) -> None:
         ("a@example.com, Ann Lee <r@example.org>", "Ann Lee"),
         ("r@example.org, and later: Ann Lee <r@example.org>", "Ann Lee"),
         ("<r@example.org>", "r@example.org"),
+        ("Copyright (C) 2005 Ann Lee <r@example.org>", "r@example.org"),
+        ("The part that reads the files is by Ann Lee <r@example.org>", "r@example.org"),
         ("one line\n<r@example.org>", "r@example.org"),
     ],
 )
