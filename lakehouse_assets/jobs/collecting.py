@@ -78,9 +78,10 @@ class Outbox:
 
     def add(self, job: AnyJob) -> str:
         """Take a job as it is now; returns its id. NotJson when it cannot be written."""
-        self._spool.write(job.to_line())
+        job_id = job.id
+        self._spool.write(job.to_line(job_id))
         self.count += 1
-        return job.id
+        return job_id
 
     def mark(self) -> tuple[int, int]:
         """Where it ends now, for `cut`."""

@@ -157,10 +157,10 @@ class Job(BaseModel):
         collector = current_collector()
         return collector.defer(self) if collector else next(iter(current_queue().defer(self)), self.id)
 
-    def to_line(self) -> bytes:
-        """The job as a line of JSON."""
-        fields = self.model_dump(mode="json", exclude={"payload"})
-        return to_line({**fields, "payload": self.payload})
+    def to_line(self, job_id: str | None = None) -> bytes:
+        """The job as a line of JSON; who has its id already may give it, as it takes a while to make."""
+        fields = self.model_dump(mode="json", exclude={"payload", "id"})
+        return to_line({**fields, "id": job_id or self.id, "payload": self.payload})
 
     def __repr_args__(self) -> Iterator[tuple[str | None, object]]:
         # a payload may be of any size

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from lakehouse_assets.errors import NotJson
 
@@ -13,62 +13,90 @@ _PLAIN = (str, bool, int, type(None))
 
 def check_texts(value: object) -> None:
     """Do nothing when no text in a value holds a NUL, which databases refuse; else ValueError."""
-    for text in _texts(value):
-        if "\0" in text:
-            msg = f"a text holds the character NUL: {text[:80]!r}; take it out"
-            raise ValueError(msg)
-
-
-def to_line(values: Mapping[str, object]) -> bytes:
-    """An object as JSON in one line, with its end; NotJson names the part that JSON cannot hold."""
-    return _dumped(values) + b"\n"
-
-
-def digest(values: Mapping[str, object]) -> str:
-    """The SHA-256 of an object's JSON, the same for any order of its keys."""
-    return hashlib.sha256(_dumped(values, in_order=True)).hexdigest()
-
-
-def _dumped(values: Mapping[str, object], *, in_order: bool = False) -> bytes:
-    try:
-        _check(values, "")
-        text = json.dumps(values, ensure_ascii=False, separators=(",", ":"), sort_keys=in_order)
-    except RecursionError as exc:
-        msg = "the job is nested too deeply, or holds itself; keep a flatter payload"
-        raise NotJson(msg) from exc
-    return text.encode()
-
-
-def _texts(value: object) -> Iterator[str]:
     # by hand: a payload may be nested deeper than calls can be, which is told when it is written
     seen: set[int] = set()
     waiting = [value]
     while waiting:
         part = waiting.pop()
-        if isinstance(part, str):
-            yield part
-        elif isinstance(part, Mapping | list | tuple) and id(part) not in seen:
+        if type(part) is str:
+            if "\0" in part:
+                msg = f"a text holds the character NUL: {part[:80]!r}; take it out"
+                raise ValueError(msg)
+        elif isinstance(part, dict | list | tuple | Mapping) and id(part) not in seen:
             seen.add(id(part))
-            waiting.extend([*part, *part.values()] if isinstance(part, Mapping) else part)
+            waiting.extend(part)
+            if isinstance(part, dict | Mapping):
+                waiting.extend(part.values())
+
+
+def to_line(values: Mapping[str, object]) -> bytes:
+    """An object as JSON in one line, with its end; NotJson names the part that JSON cannot hold."""
+    try:
+        _check(values, "")
+    except RecursionError as exc:
+        raise _too_deep() from exc
+    return _dumped(values) + b"\n"
+
+
+def digest(values: Mapping[str, object]) -> str:
+    """The SHA-256 of an object's JSON, the same for any order of its keys; NotJson as for `to_line`."""
+    try:
+        return hashlib.sha256(_dumped(values, in_order=True)).hexdigest()
+    except (TypeError, ValueError) as exc:
+        # json does not say where it stands
+        to_line(values)
+        raise NotJson(str(exc)) from exc
+
+
+def _dumped(values: Mapping[str, object], *, in_order: bool = False) -> bytes:
+    try:
+        text = json.dumps(
+            values,
+            ensure_ascii=False,
+            allow_nan=False,
+            separators=(",", ":"),
+            sort_keys=in_order,
+            default=_as_dict,
+        )
+    except RecursionError as exc:
+        raise _too_deep() from exc
+    return text.encode()
+
+
+def _as_dict(value: object) -> dict[object, object]:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(type(value).__name__)
+
+
+def _too_deep() -> NotJson:
+    return NotJson("the job is nested too deeply, or holds itself; keep a flatter payload")
 
 
 def _check(value: object, path: str) -> None:
-    if isinstance(value, Mapping):
+    kind = type(value)
+    if kind is str:
+        _check_text(str(value), path)
+    elif isinstance(value, dict | Mapping):
         for name, part in value.items():
             if type(name) is not str:
                 raise _not_json(path, f"its key {name!r} is no text")
+            _check_text(name, path)
             _check(part, f"{path}.{name}" if path else name)
     elif isinstance(value, list | tuple):
         for number, part in enumerate(value):
             _check(part, f"{path}[{number}]")
-    elif type(value) is float:
+    elif isinstance(value, float) and kind is float:
         if not math.isfinite(value):
             raise _not_json(path, f"{value} is no number in JSON")
-    elif type(value) not in _PLAIN:
-        raise _not_json(path, f"{type(value).__name__} is no value of JSON")
-    elif isinstance(value, str) and not value.isascii():
+    elif kind not in _PLAIN:
+        raise _not_json(path, f"{kind.__name__} is no value of JSON")
+
+
+def _check_text(text: str, path: str) -> None:
+    if not text.isascii():
         try:
-            value.encode()
+            text.encode()
         except UnicodeEncodeError:
             raise _not_json(path, "it holds half a character (a surrogate)") from None
 

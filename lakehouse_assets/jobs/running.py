@@ -69,7 +69,7 @@ def run_job(line: bytes, batch: Batch, *, lake: "Lake", writes: Writes, outbox: 
     collected = Collected(writes, outbox)
     try:
         with surrounded(lake=lake, collector=collected):
-            _call(unpack(line), collected)
+            _call(line, collected)
         return Result(time.monotonic() - began)
     except (Exception, SystemExit) as exc:
         collected.forget()
@@ -106,12 +106,15 @@ def _later(seconds: float) -> datetime:
     return at.replace(microsecond=0) + timedelta(seconds=1) if seconds else now
 
 
-def _call(job: AnyJob, collected: Collected) -> None:
+def _call(line: bytes, collected: Collected) -> None:
+    job = unpack(line)
     function = find_stage(job.task).function
-    content = job.content_id()
     job.status = JobStatus.doing
     returned = function(job)
+    content = None
     for following in _jobs(returned, job):
+        # as it was: the stage may have changed the job
+        content = content or unpack(line).content_id()
         if following.content_id() == content:
             msg = f"the stage {job.task!r} returned the very job that it was given, which would never end"
             raise EndlessLoop(msg)
