@@ -78,6 +78,8 @@ def work_job(naming: Naming) -> dg.JobDefinition:
         "name asks for it. A job that fails does not fail the run: it is tried again later, and stands among the dead "
         "letters in the end.",
         tags={"kind": "jobs"},
+        # also where the project has another one: it would start a second process
+        executor_def=dg.in_process_executor,
     )
     def work_jobs() -> None:
         work_queue()

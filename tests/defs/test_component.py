@@ -13,7 +13,9 @@ from dagster.components.testing import create_defs_folder_sandbox
 
 import lakehouse_assets
 from lakehouse_assets.component import LakehouseComponent
+from lakehouse_assets.jobs import FileQueue, Job
 from lakehouse_assets.lake import Lake
+from tests.defs import deferred
 from tests.defs.conftest import people
 from tests.factories import write_lines
 
@@ -51,6 +53,22 @@ def test_a_lake_in_defs_yaml_is_made_by_a_run_of_the_project(
     assert made is not None
     assert made.asset_materialization is not None
     assert made.asset_materialization.metadata["dagster/row_count"].value == 3
+
+
+def test_stages_of_the_project_have_their_queues_worked(
+    project: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, instance: dg.DagsterInstance
+) -> None:
+    monkeypatch.setenv(deferred.WORK, str(tmp_path))
+    (tmp_path / "leaks").mkdir()
+    FileQueue(Lake(tmp_path / "leaks")).defer(Job(queue="notes", task="note"))
+    put(project, "leaks", uri=str(tmp_path / "leaks"), key_prefix=["leaks"], stages=[deferred.__name__])
+    with project.build_all_defs() as defs:
+        keys = {node.key for node in defs.resolve_asset_graph().asset_nodes}
+        job = defs.resolve_job_def("leaks_work_jobs")
+        config = {"ops": {"leaks_work_queue": {"config": {"queue": "notes"}}}}
+        assert job.execute_in_process(run_config=config, instance=instance).success
+    assert dg.AssetKey(["leaks", "jobs", "notes"]) in keys
+    assert "note" in (tmp_path / "did").read_text()
 
 
 def test_two_lakes_live_in_one_project_beside_its_own_executor(project: Any, tmp_path: Path) -> None:
