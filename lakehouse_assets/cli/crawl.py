@@ -1,5 +1,6 @@
 """`crawl`: files of folders, buckets and web servers into the archive."""
 
+import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -90,6 +91,8 @@ def crawl(
     if verify and retry_failed is not None:
         msg = "--verify looks at all files, --retry-failed at a few: leave one of them out"
         raise WrongUsage(msg)
+    # what Arrow keeps by itself for later is 20 MB that a crawl has no use for
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     dataset = call.dataset()
     with Bar("comparing" if verify else "crawling", shown=not call.quiet) as progress:
         job = dataset.crawl(

@@ -64,7 +64,7 @@ def entities_of(table: "pa.Table") -> "tuple[pl.DataFrame, pl.DataFrame]":
     import polars as pl
 
     lists = table["values"].combine_chunks()
-    lengths = lists.value_lengths().to_numpy(zero_copy_only=False)
+    lengths = pl.Series(lists.value_lengths()).to_numpy()
     lines = pl.Series("line", np.repeat(np.arange(len(table), dtype=np.uint32), lengths))
     values = pl.DataFrame([lines, *pl.Series("values", lists.flatten()).struct.unnest()])
     nothing = [pl.lit(None, dtype=pl.String).alias(name) for name in ("origin", "role", "fragment")]

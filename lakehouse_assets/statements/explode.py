@@ -225,7 +225,9 @@ def _base_rows(
 
     offsets = rows["line"].search_sorted(np.arange(len(entities) + 1, dtype=np.uint32)).cast(pl.Int32)
     ids = rows["id"].to_arrow(compat_level=pl.CompatLevel.oldest()).cast(pa.string())
-    joined = pc.binary_join(pa.ListArray.from_arrays(offsets.to_arrow(), ids), "")
+    # a text of Python's would have pyarrow load pandas, where there is one, to see that it is no NaN of its
+    nothing = pl.Series([""]).to_arrow(compat_level=pl.CompatLevel.oldest()).cast(pa.string())[0]
+    joined = pc.binary_join(pa.ListArray.from_arrays(offsets.to_arrow(), ids), nothing)
     checksums = sql.sha1(pl.select(pl.concat_str(entities["schema"], pl.Series(joined))).to_series())
     keys = pl.concat_str(pl.lit(f"{stamp.dataset}."), entities["id"], pl.lit(f".{s.BASE_PROP}."), checksums)
     return pl.DataFrame(

@@ -90,7 +90,7 @@ class Catalogue:
         at = np.minimum(np.searchsorted(self._hashes, wanted), len(self._hashes) - 1)
         hits = np.flatnonzero(self._hashes[at] == wanted)
         found: list[Seen | None] = [None] * len(files)
-        rows = self._before.take(self._order[at[hits]])
+        rows = self._before.take(_arrow(self._order[at[hits]]))
         columns = [rows.column(number).to_pylist() for number in range(rows.num_columns)]
         for place, *values in zip(hits.tolist(), *columns, strict=True):
             # another key may have the same hash: then the file counts as new
@@ -101,13 +101,25 @@ class Catalogue:
 
     def add(self, rows: Sequence[Seen]) -> None:
         """Note what is known of some files now, in place of what was."""
-        import pyarrow as pa
+        import polars as pl
 
         if not rows:
             return
         columns = list(zip(*rows, strict=True))
         columns[4] = tuple(map(bytes.fromhex, columns[4]))
-        batch = pa.record_batch([list(column) for column in columns], schema=_schema())
+        made = pl.DataFrame(
+            dict(zip(_schema().names, columns, strict=True)),
+            schema={
+                "key": pl.String,
+                "size": pl.Int64,
+                "changed": pl.Int64,
+                "tag": pl.String,
+                "checksum": pl.Binary,
+                "archived": pl.Boolean,
+                "entity": pl.Boolean,
+            },
+        )
+        (batch,) = made.to_arrow().cast(_schema()).combine_chunks().to_batches()
         self._added.append(_hashes(columns[0]))
         self._sizes.append(self._file.write(batch.serialize()))
 
@@ -140,7 +152,7 @@ class Catalogue:
             stays[self._order] = ~np.isin(self._hashes, new)
             for start in range(0, len(stays), _ROW_GROUP):
                 rows = self._before.slice(start, _ROW_GROUP)
-                yield from rows.filter(pa.array(stays[start : start + _ROW_GROUP])).to_batches()
+                yield from rows.filter(_arrow(stays[start : start + _ROW_GROUP])).to_batches()
         self._file.seek(0)
         for size in self._sizes:
             yield pa.ipc.read_record_batch(pa.py_buffer(self._file.read(size)), _schema())
@@ -152,6 +164,13 @@ def _hashes(keys: Sequence[str]) -> "np.ndarray":
     import numpy as np
 
     return np.fromiter(map(hash, keys), np.int64, len(keys))
+
+
+def _arrow(numbers: "np.ndarray") -> "pa.Array":
+    """Numbers as Arrow has them; Arrow itself would load pandas, where there is one, to look what they are."""
+    import polars as pl
+
+    return pl.Series(numbers).to_arrow()
 
 
 def _schema() -> "pa.Schema":
