@@ -44,6 +44,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Only tell how many they
 # how often it is looked for new jobs, in seconds
 _PAUSE = 1.0
 _DIGITS = 12
+_MOST_ERRORS = 5
 _STATES = ("todo", "doing", "succeeded", "failed", "cancelled", "aborting", "aborted")
 
 
@@ -109,7 +110,7 @@ def work(
     ] = False,
 ) -> int:
     """
-    Work a queue here, without Dagster: all that is due, and what comes of it.
+    Work a queue here, without Dagster: all that is due, or with -d what is of a dataset, and what comes of it.
 
     Any number may work at once. Failed jobs are tried again later; those that failed for good are listed by
     `lakehouse jobs dead`, and the exit code is 3 then.
@@ -250,10 +251,10 @@ def _lines(file: str) -> Iterator[bytes]:
 def _work(call: Call, queue: "JobQueue", name: str, progress: Bar) -> "Worked":
     from lakehouse_assets.jobs import work_queue
 
-    lake = call.lake()
+    lake, dataset = call.lake(), call.dataset_name() if call.datasets else None
     # what stages print is no result of the command
     with redirect_stdout(sys.stderr):
-        worked = work_queue(queue, name, lake=lake, progress=progress)
+        worked = work_queue(queue, name, lake=lake, dataset=dataset, progress=progress)
     for dataset in worked.statements:
         reporting.report(lake.dataset(dataset))
     return worked
@@ -275,6 +276,8 @@ def _tell_worked(call: Call, queue: "JobQueue", name: str, worked: "Worked", sec
     if worked.refused:
         entities = humane.count(worked.refused, "entity", "entities")
         output.warn(f"{entities} could not be taken; see the quarantine in the dataset's folder")
+    for error, count in sorted(worked.errors.items(), key=lambda item: -item[1])[:_MOST_ERRORS]:
+        output.warn(f"{humane.count(count)} times {error}" if count > 1 else error)
     if worked.dead:
         output.warn(
             f"{humane.count(worked.dead, 'job')} failed for good; `lakehouse jobs dead {name}` tells why"

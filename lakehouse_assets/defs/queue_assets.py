@@ -203,10 +203,15 @@ def of_worked(worked: Worked) -> Metadata:
     rows: list[dict[str, Cell]] = [
         {"dataset": name, "statements": count} for name, count in sorted(worked.statements.items())
     ]
+    failed: list[dict[str, Cell]] = [
+        {"error": _short(error), "jobs": count}
+        for error, count in sorted(worked.errors.items(), key=lambda item: -item[1])
+    ]
     return {
         **found,
         "seconds": dg.MetadataValue.float(round(worked.seconds, 3)),
         **table("written", rows[:_MOST_NAMED]),
+        **table("errors", failed[:_MOST_NAMED]),
     }
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection, Iterable, Iterator
 
+from lakehouse_assets.errors import InvalidData
 from lakehouse_assets.jobs.naming import DEAD, JSON, joined, parted
 from lakehouse_assets.jobs.queue import DeadLetter
 from lakehouse_assets.model.times import iso_z, parse
@@ -57,11 +58,19 @@ class DeadFiles:
                 yield key, parts
 
     def _read(self, keys: Iterable[str]) -> Iterator[DeadLetter]:
-        for data in in_parallel(self._folder.read_or_none, list(keys)):
+        wanted = list(keys)
+        for key, data in zip(wanted, in_parallel(self._folder.read_or_none, wanted), strict=True):
             if data is not None:
-                found = json.loads(data)
-                told = {name: found[name] for name in _FIELDS}
-                yield DeadLetter(**told, at=parse(found["at"]), data=found["job"].encode())
+                yield self._letter(key, data)
+
+    def _letter(self, key: str, data: bytes) -> DeadLetter:
+        try:
+            found = json.loads(data)
+            told = {name: found[name] for name in _FIELDS}
+            return DeadLetter(**told, at=parse(found["at"]), data=found["job"].encode())
+        except (ValueError, KeyError, TypeError, AttributeError) as exc:
+            msg = f"{self._folder.url(key)} does not tell of a job ({type(exc).__name__}: {exc}); remove it"
+            raise InvalidData(msg) from exc
 
 
 def _key(letter: DeadLetter) -> str:

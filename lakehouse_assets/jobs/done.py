@@ -1,21 +1,25 @@
-"""Counts of the jobs that a queue is done with: one small file for each day, written by any number of workers."""
+"""
+Counts of the jobs that a queue is done with: one small file for each day, written by any number of workers.
+
+The day is that on which the jobs were deferred.
+"""
 
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import date, timedelta
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lakehouse_assets.errors import Conflict
-from lakehouse_assets.jobs.naming import DONE, JSON
-from lakehouse_assets.jobs.queue import Batch, Counts
+from lakehouse_assets.jobs.naming import DONE, JSON, deferred_on
+from lakehouse_assets.jobs.queue import Counts
 from lakehouse_assets.model.times import now_utc
 from lakehouse_assets.storage.location import Location
 
 KEPT = timedelta(days=90)
-"""For so long the counts of a day are kept."""
+"""For so long the counts of a day (UTC) are kept."""
 
 _TRIES = 100
 _PAUSE = 0.05
@@ -69,11 +73,11 @@ class DoneCounts:
     folder: Location
     is_waiting: Callable[[str], bool]
     """Whether the file of a batch is still there."""
-    _days: dict[str, Day] = field(default_factory=dict)
 
     def add(self, name: str, tally: Tally) -> None:
         """Count a batch that is done, by the name of its file."""
-        key = f"{DONE}/{now_utc().date()}{JSON}"
+        # whenever it is counted again, it is in the same file
+        key = f"{DONE}/{deferred_on(name)}{JSON}"
         for _ in range(_TRIES):
             data = self.folder.read_or_none(key)
             day = _load(data)
@@ -107,14 +111,6 @@ class DoneCounts:
         for file in self.folder.names(DONE):
             yield from _load(self.folder.read_or_none(f"{DONE}/{file}")).tallies()
 
-    def by_day(self) -> Mapping[date, list[Tally]]:
-        """The counts of each day (UTC) that is kept."""
-        found = {}
-        for file in self.folder.names(DONE):
-            day = date.fromisoformat(file.removesuffix(JSON))
-            found[day] = list(_load(self.folder.read_or_none(f"{DONE}/{file}")).tallies())
-        return found
-
 
 def _load(data: bytes | None) -> Day:
     # counts that cannot be read are lost, and must not hold up any work
@@ -122,8 +118,3 @@ def _load(data: bytes | None) -> Day:
         return Day.model_validate_json(data) if data else Day()
     except ValidationError:
         return Day()
-
-
-def tally_of(batch: Batch, **counts: float) -> Tally:
-    """A tally of jobs of a batch."""
-    return Tally.model_validate({"task": batch.task, "dataset": batch.dataset, **counts})

@@ -1,13 +1,14 @@
 """A batch of a lake's queue that is being worked: nobody else has it, and how far it is stands in a bookmark."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from lakehouse_assets.errors import LeaseLost, StateConflict
+from lakehouse_assets.errors import LeaseLost, StateConflict, StateCorrupt
 from lakehouse_assets.jobs import naming
 from lakehouse_assets.jobs.done import Tally
 from lakehouse_assets.jobs.queue import EVERY, Batch, Settlement
@@ -16,6 +17,9 @@ from lakehouse_assets.storage.lease import Lease
 
 if TYPE_CHECKING:
     from lakehouse_assets.jobs.file_queue import FileQueue
+
+
+log = logging.getLogger(__name__)
 
 
 class Progress(BaseModel):
@@ -47,12 +51,22 @@ class FileClaim:
         self._held = ExitStack()
         self._held.enter_context(lease)
         self._states: StateStore = queue.lake.states
-        self._state: StateData = self._states.get_or_create(naming.bookmark(name))
-        self._progress = Progress.model_validate(self._state.to_dict())
+        self._state, self._progress = self._found()
         self._next = self._progress.jobs
         # whoever died did so before it had noted more jobs
         self._careful_until = self._next + EVERY if died else 0
         self._is_open = True
+
+    def _found(self) -> tuple[StateData, Progress]:
+        """How far the batch is; of what cannot be read it begins anew, as working twice does less harm than never."""
+        bookmark = naming.bookmark(self._name)
+        try:
+            state = self._states.get_or_create(bookmark)
+            return state, Progress.model_validate(state.to_dict())
+        except (StateCorrupt, ValidationError) as exc:
+            log.warning("%s is worked from its beginning: %s", self.batch.ref, exc)
+            self._states.reset(bookmark)
+            return self._states.get_or_create(bookmark), Progress()
 
     def lines(self) -> Iterator[bytes]:
         """The jobs that are still to be worked, read one by one."""

@@ -17,7 +17,10 @@ from datetime import datetime, timedelta
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
 from lakehouse_assets import layout
+from lakehouse_assets.errors import StateCorrupt
 from lakehouse_assets.jobs import naming
 from lakehouse_assets.jobs.batching import Draft, Drafts
 from lakehouse_assets.jobs.dead_files import DeadFiles
@@ -190,7 +193,11 @@ class FileQueue:
 
     def progress(self, name: str) -> Progress:
         """How far the worker of a batch is, by the name of its file."""
-        return Progress.model_validate(self.lake.states.get_or_create(naming.bookmark(name)).to_dict())
+        try:
+            return Progress.model_validate(self.lake.states.get_or_create(naming.bookmark(name)).to_dict())
+        except (StateCorrupt, ValidationError):
+            # who works it next begins anew
+            return Progress()
 
     def _held(self, queue: str) -> Iterator[str]:
         leases = self._leases(queue)

@@ -5,6 +5,7 @@ The names of a queue's files. What a listing has to tell stands in them, so that
 """
 
 from collections.abc import Sequence
+from datetime import date
 from urllib.parse import quote, unquote
 
 from lakehouse_assets import layout
@@ -119,6 +120,11 @@ def short(name: str) -> str:
 def digest_in(name: str) -> str:
     """The digest of a batch's jobs, as its name has it."""
     return parted(name)[4]
+
+
+def deferred_on(name: str) -> date:
+    """The day (UTC) on which a batch was deferred."""
+    return layout.parse_stamp(parted(name)[0]).date()
 
 
 def payload(name: str) -> str:

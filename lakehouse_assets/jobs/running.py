@@ -1,5 +1,6 @@
 """Working one job: calling its stage, and seeing what becomes of it."""
 
+import hashlib
 import logging
 import time
 import traceback
@@ -25,12 +26,16 @@ log = logging.getLogger(__name__)
 # no other attempt could do better
 _FOR_GOOD = (TaskNotFound, EndlessLoop, WorkerDied)
 
+_LONGEST_LINE = 1_000
+_LONGEST_TRACE = 20_000
+
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a job: it succeeded, or is to be `retried`, or is `dead`."""
+    """What became of a job: it succeeded, or is to be `retried`, or is `dead`; `error` is what it failed with."""
 
     seconds: float
+    error: str = ""
     retried: AnyJob | None = None
     dead: DeadLetter | None = None
 
@@ -85,18 +90,21 @@ def failure(line: bytes, batch: Batch, exc: BaseException, *, seconds: float) ->
     try:
         job = unpack(line)
     except ValueError as unreadable:
-        return Result(seconds, dead=_dead_letter(batch.ref, 0, line, batch, unreadable))
+        letter = _dead_letter(f"line-{hashlib.sha256(line).hexdigest()}", 0, line, batch, unreadable)
+        return Result(seconds, letter.error, dead=letter)
     attempts = job.attempts + 1
     settings = settings_of(job.task)
     most = settings.max_retries if job.max_retries is None else job.max_retries
     if isinstance(exc, _FOR_GOOD) or 0 <= most < attempts:
         changed = job.model_copy(update={"attempts": attempts, "status": JobStatus.failed})
-        log.warning("%s %s failed for good: %s", job.task, job.id, _one_line(exc))
-        return Result(seconds, dead=_dead_letter(job.id, attempts, changed.to_line(), batch, exc))
+        letter = _dead_letter(job.id, attempts, changed.to_line(), batch, exc)
+        log.warning("%s %s failed for good: %s", job.task, job.id, letter.error)
+        return Result(seconds, letter.error, dead=letter)
     at = _later(settings.delay(job.attempts))
-    log.info("%s %s failed, attempt %s: %s", job.task, job.id, attempts, _one_line(exc))
+    error, _ = _told(exc)
+    log.info("%s %s failed, attempt %s: %s", job.task, job.id, attempts, error)
     again = {"attempts": attempts, "scheduled_at": at, "status": JobStatus.todo}
-    return Result(seconds, retried=job.model_copy(update=again))
+    return Result(seconds, error, retried=job.model_copy(update=again))
 
 
 def _later(seconds: float) -> datetime:
@@ -146,19 +154,32 @@ def _fresh(following: AnyJob, job: AnyJob) -> AnyJob:
 
 
 def _dead_letter(job_id: str, attempts: int, line: bytes, batch: Batch, exc: BaseException) -> DeadLetter:
+    error, trace = _told(exc)
     return DeadLetter(
         id=job_id,
         queue=batch.queue,
         task=batch.task,
         dataset=batch.dataset,
         attempts=attempts,
-        error=_one_line(exc),
-        traceback="".join(traceback.format_exception(exc)),
+        error=error,
+        traceback=trace,
         at=now_utc(),
         data=line,
     )
 
 
-def _one_line(exc: BaseException) -> str:
-    text = " ".join(str(exc).split())
-    return f"{type(exc).__name__}: {text}" if text else type(exc).__name__
+def _told(exc: BaseException) -> tuple[str, str]:
+    """What an exception says in one line, and all of it; neither of any length, and both as any store takes them."""
+    try:
+        text = " ".join(str(exc).split())
+    except Exception:
+        # it is not ours, and its text may be another fault
+        text = "(what it says cannot be read)"
+    name = type(exc).__name__
+    whole = "".join(traceback.format_exception(exc))
+    # the end of a long one is what tells
+    return _clean(f"{name}: {text}" if text else name)[:_LONGEST_LINE], _clean(whole)[-_LONGEST_TRACE:]
+
+
+def _clean(text: str) -> str:
+    return text.replace("\0", "\ufffd").encode(errors="backslashreplace").decode()

@@ -8,19 +8,15 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TypeAlias, TypeVar, overload
+from typing import TypeVar, overload
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from lakehouse_assets.errors import InvalidData, TaskNotFound
-from lakehouse_assets.jobs.models import AnyJob, DatasetJob, Job, Name
+from lakehouse_assets.jobs.models import AnyJob, Name
 
 log = logging.getLogger(__name__)
 
-Returned: TypeAlias = "AnyJob | Iterable[AnyJob] | None"
-"""What a stage may return."""
-
-StageFunction: TypeAlias = "Callable[[Job], Returned] | Callable[[DatasetJob], Returned]"
 F = TypeVar("F", bound=Callable[..., object])
 
 PRIORITY = 50
@@ -175,6 +171,7 @@ def load_stages(modules: Iterable[str]) -> None:
     for name in modules:
         try:
             import_module(name)
-        except ImportError as exc:
-            msg = f"cannot load the stages of {name!r}: {exc}; correct LAKEHOUSE_STAGES, or install what is missing"
+        except Exception as exc:
+            # whatever a module of somebody else raises
+            msg = f"cannot load the stages of {name!r}: {type(exc).__name__}: {exc}; correct it, or LAKEHOUSE_STAGES"
             raise InvalidData(msg) from exc

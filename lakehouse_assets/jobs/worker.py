@@ -14,7 +14,8 @@ Who dies on the way leaves jobs that are not noted as done: they are worked once
 import logging
 import math
 import time
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,7 @@ _MOST_CLAIMS = 100
 _LOOK = 1.0
 # after so many workers that died with a job, and with no other one at work, the job is what they died of
 _DEATHS = 2
+_MOST_ERRORS = 100
 
 
 @dataclass
@@ -64,14 +66,26 @@ class Worked:
     refused: int = 0
     seconds: float = 0.0
     statements: dict[str, int] = field(default_factory=dict)
+    errors: dict[str, int] = field(default_factory=dict)
 
     def __iadd__(self, other: "Worked") -> "Worked":
         """Add what another call did."""
-        for each in fields(self)[:-1]:
+        for each in fields(self)[:-2]:
             setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
-        for name, rows in other.statements.items():
-            self.statements[name] = self.statements.get(name, 0) + rows
+        self.wrote(other.statements)
+        self.failed_with(other.errors)
         return self
+
+    def wrote(self, statements: Mapping[str, int]) -> None:
+        """Count what was written, by dataset."""
+        for name, rows in statements.items():
+            self.statements[name] = self.statements.get(name, 0) + rows
+
+    def failed_with(self, errors: Mapping[str, int]) -> None:
+        """Count what jobs failed with."""
+        for error, count in errors.items():
+            if error in self.errors or len(self.errors) < _MOST_ERRORS:
+                self.errors[error] = self.errors.get(error, 0) + count
 
     @property
     def failed(self) -> int:
@@ -113,6 +127,7 @@ def work_queue(
     name: str,
     *,
     lake: "Lake",
+    dataset: str | None = None,
     every: int = EVERY,
     seconds: float = SECONDS,
     progress: "Progress | None" = None,
@@ -120,13 +135,15 @@ def work_queue(
     """
     Work all of a queue that is due, until nothing is: also what comes meanwhile, and the more urgent first.
 
+    With a `dataset`, only its jobs.
+
     Example:
         >>> work_queue(FileQueue(lake), "files", lake=lake).jobs
         344
     """
     worked = Worked()
     tried: set[str] = set()
-    while due := _due(queue, name, tried):
+    while due := _due(queue, name, dataset, tried):
         refs = _for_a_while((batch.ref for batch in due), tried)
         told = _after(progress, worked.jobs, sum(batch.count for batch in due)) if progress else None
         worked += work(queue, refs, lake=lake, every=every, seconds=seconds, progress=told)
@@ -142,9 +159,10 @@ def _after(progress: "Progress", before: int, waiting: int) -> "Progress":
     return tell
 
 
-def _due(queue: JobQueue, name: str, tried: set[str]) -> list[Batch]:
+def _due(queue: JobQueue, name: str, dataset: str | None, tried: set[str]) -> list[Batch]:
     now = now_utc()
-    return [batch for batch in queue.waiting(name) if batch.is_due(now) and batch.ref not in tried]
+    waiting = [batch for batch in queue.waiting(name) if dataset in (None, batch.dataset)]
+    return [batch for batch in waiting if batch.is_due(now) and batch.ref not in tried]
 
 
 def _for_a_while(refs: Iterable[str], tried: set[str]) -> Iterator[str]:
@@ -258,8 +276,7 @@ class _Worker:
         self._is_settling = True
         written = self._writes.commit()
         self.worked.refused += written.refused
-        for name, rows in written.statements.items():
-            self.worked.statements[name] = self.worked.statements.get(name, 0) + rows
+        self.worked.wrote(written.statements)
         for mine in self._open:
             if mine.results or mine.is_last:
                 self._settle_one(mine)
@@ -289,6 +306,8 @@ class _Worker:
         worked.cancelled += mine.claim.batch.count - mine.settled if mine.is_stopped else 0
         worked.seconds += settlement.seconds
         worked.batches += mine.is_last
+        task = mine.claim.batch.task
+        worked.failed_with(Counter(f"{task}: {result.error}" for result in mine.results if result.error))
         mine.results = []
         mine.outbox.cut((0, 0))
 

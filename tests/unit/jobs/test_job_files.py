@@ -224,3 +224,35 @@ def test_many_jobs_that_are_returned_do_not_fill_the_memory(files):
     worked = work_queue(files, "q", lake=files.lake)
     assert worked.deferred == sum(batch.count for batch in files.waiting("r")) == 5_000
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10 < 100
+
+
+def test_a_bookmark_that_cannot_be_read_has_the_batch_worked_from_its_beginning(files, caplog):
+    seen = []
+
+    @stage("t")
+    def work_(job):
+        seen.append(job.payload["n"])
+        if seen == [0, 1]:
+            raise KeyboardInterrupt
+
+    files.defer(Job(queue="q", task="t", payload={"n": n}) for n in range(3))
+    (batch,) = files.waiting("q")
+    with pytest.raises(KeyboardInterrupt):
+        work(files, [batch.ref], lake=files.lake, every=1)
+    (bookmark,) = (files.lake.location.path / ".lakehouse/state").glob("*_running.json")
+    bookmark.write_bytes(b"{")
+    assert files.status()[0].todo == 3
+    assert work(files, [batch.ref], lake=files.lake).jobs == 3
+    assert seen == [0, 1, 0, 1, 2]
+    assert "from its beginning" in caplog.text
+    assert files.lake.states.jobs() == []
+
+
+def test_a_dead_letter_that_cannot_be_read_is_named(files):
+    Job(queue="q", task="nobody").defer()
+    work_queue(files, "q", lake=files.lake)
+    (letter,) = (files.lake.location.path / ".lakehouse/queue/q/dead").glob("*.json")
+    letter.write_bytes(b"{")
+    with pytest.raises(InvalidData, match="remove it"):
+        list(files.dead())
+    assert files.status()[0].failed == 1

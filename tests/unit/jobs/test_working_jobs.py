@@ -499,3 +499,36 @@ def test_a_job_defers_to_the_queue_of_the_settings_and_works_in_its_lake(tmp_pat
     monkeypatch.setenv("LAKEHOUSE_URI", str(tmp_path / "elsewhere"))
     job().defer()
     assert (tmp_path / "elsewhere/.lakehouse/queue/q/waiting").is_dir()
+
+
+def test_what_jobs_failed_with_is_counted_and_cut(queue, drain):
+    class Unspeakable(Exception):
+        def __str__(self):
+            raise RuntimeError
+
+    @stage("t", max_retries=0)
+    def work(job):
+        if job.payload["n"] == 9:
+            raise Unspeakable
+        raise ValueError(f"a\0b\ud800 {'x' * 50_000}" if job.payload["n"] else "no\nway")
+
+    queue.defer(job(payload={"n": n}) for n in (0, 1, 9))
+    job(payload={"n": 0}, priority=1, dedupe_key="again").defer()
+    errors = drain().errors
+    assert errors["t: ValueError: no way"] == 2
+    assert errors["t: Unspeakable: (what it says cannot be read)"] == 1
+    assert len(errors) == 3
+    long = next(letter for letter in queue.dead() if letter.job.payload["n"] == 1)
+    assert long.error.startswith("ValueError: a\ufffdb\\ud800 xxx")
+    assert (len(long.error), len(long.traceback)) == (1_000, 20_000)
+
+
+def test_a_worker_may_keep_to_one_dataset(queue, drain):
+    @stage("t")
+    def work(job): ...
+
+    queue.defer(
+        [job(), DatasetJob(queue="q", task="t", dataset="a"), DatasetJob(queue="q", task="t", dataset="b")]
+    )
+    assert drain(dataset="a").jobs == 1
+    assert [batch.dataset for batch in queue.waiting("q")] == [None, "b"]
