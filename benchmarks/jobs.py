@@ -3,7 +3,8 @@
 python benchmarks/jobs.py                      # all of it, some minutes
 python benchmarks/jobs.py files                # parts of it
 
-`files` is the queue in the files of a lake, worked by one process without Dagster; `dagster` the same under its daemon.
+`files` is the queue in the files of a lake, worked by one process without Dagster; `dagster` the same under its daemon;
+`postgres` the queue in a database, and procrastinate's own beside it.
 """
 
 import argparse
@@ -33,7 +34,7 @@ Row = list[str]
 
 def main() -> int:
     """Measure, and print a table; the exit code."""
-    parts = {"files": files, "dagster": dagster}
+    parts = {"files": files, "postgres": postgres, "dagster": dagster}
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -50,30 +51,48 @@ def main() -> int:
 
 def files(folder: Path, count: int) -> Iterator[Row]:
     """The queue in a lake's files."""
-    singly = max(1, count // 10)
     (folder / "lake").mkdir()
+    yield from of_queue(folder, count, "in files", "jobs_work.py", folder / "lake")
+
+
+def postgres(folder: Path, count: int) -> Iterator[Row]:
+    """The queue in Postgres, and procrastinate without ours."""
+    from tests.e2e.postgres import postgres_programs, running_postgres
+
+    programs = postgres_programs()
+    if programs is None:
+        yield ["no Postgres", "", "", "apt-get install postgresql"]
+        return
+    (folder / "lake").mkdir()
+    with running_postgres(programs) as server:
+        uri = {"LAKEHOUSE_QUEUE_URI": server.url}
+        yield from of_queue(folder, count, "in Postgres", "jobs_work.py", folder / "lake", **uri)
+        yield from of_queue(folder, count, "by procrastinate", "jobs_native.py", server.url)
+
+
+def of_queue(
+    folder: Path, count: int, where: str, script: str, target: object, **environment: str
+) -> Iterator[Row]:
+    """Deferring and working, each by a process of its own."""
+    singly = max(1, count // 10)
     for what, title, jobs in (
-        ("defer", f"{count:,} jobs deferred in one call", count),
-        ("work", f"{count:,} jobs of 1 ms worked by one process", count),
-        ("singly", f"{singly:,} jobs deferred one by one", singly),
-        ("work", f"{singly:,} jobs of 1 ms worked, each a batch", singly),
+        ("defer", f"{count:,} jobs {where}: deferred in one call", count),
+        ("work", f"{count:,} jobs of 1 ms {where}: worked by one process", count),
+        ("singly", f"{singly:,} jobs {where}: deferred one by one", singly),
+        ("work", f"{singly:,} jobs of 1 ms {where}: worked after that", singly),
     ):
-        found = process(folder, what, jobs)
+        found = process(folder, script, target, what, jobs, **environment)
         rate = f"{jobs / found['wall']:,.0f} a second"
         own = found["cpu"] - (jobs * jobs_work.SECONDS if what == "work" else 0)
         yield [title, f"{found['wall']:.2f} s", f"{own / jobs * 1000:.3f} ms a job", rate]
 
 
-def process(folder: Path, what: str, count: int) -> dict[str, float]:
+def process(
+    folder: Path, script: str, target: object, what: str, count: int, **more: str
+) -> dict[str, float]:
     """What one process took, without its start."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), jobs_work.NOTES: str(folder)}
-    command = [
-        sys.executable,
-        str(ROOT / "benchmarks" / "jobs_work.py"),
-        str(folder / "lake"),
-        what,
-        str(count),
-    ]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), jobs_work.NOTES: str(folder), **more}
+    command = [sys.executable, str(ROOT / "benchmarks" / script), str(target), what, str(count)]
     _, out = run(command, env=environment, cwd=folder)
     return dict(json.loads(out.splitlines()[-1]))
 

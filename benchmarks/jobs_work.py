@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from lakehouse_assets.jobs import FileQueue, Job, stage
+from lakehouse_assets.jobs import Job, open_queue, stage
 
 NOTES = "JOBS_NOTES"
 """The folder in which stages note when they were called."""
@@ -48,7 +48,7 @@ def main(uri: str, what: str, count: int) -> None:
     from lakehouse_assets.jobs.worker import work_queue
 
     lake = Lake(uri)
-    queue = FileQueue(lake)
+    queue = open_queue(lake)
     made = jobs(count)
     began, cpu = time.perf_counter(), time.process_time()
     if what == "defer":
