@@ -13,7 +13,7 @@ demo: environment ## a lake from examples/, materialised by Dagster in demo-lake
 	@$(BIN)/python examples/demo.py
 
 ui: environment ## Dagster's web UI on the demo's lake
-	@$(BIN)/lakehouse --uri demo-lake up
+	@PYTHONPATH=$(CURDIR)/examples LAKEHOUSE_STAGES=papertrail.stages $(BIN)/lakehouse --uri demo-lake up
 
 test: environment ## every test
 	@sh .ci/machine browser && $(BIN)/python -m pytest -n 2 tests

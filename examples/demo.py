@@ -7,12 +7,13 @@ a chain of jobs reads the papers and finds what they mention.
 Run it as `make demo`. It can be run again at any time: what is there already is fresh, and is left alone.
 """
 
+import os
 import sys
 import warnings
 from pathlib import Path
 
 from lakehouse_assets import Dataset, Lake
-from lakehouse_assets.jobs import DatasetJob, Worked, load_stages, open_queue, work_queue
+from lakehouse_assets.jobs import DatasetJob
 from lakehouse_assets.model.pipeline import CrawlSource, PipelineConfig
 
 HERE = Path(__file__).parent
@@ -49,13 +50,19 @@ FIRST = ("stations.yml", "registers/stations.csv")
 SECOND = ("grid_operators.yml", "registers/grid operators.xlsx")
 """Mappings, and which of its tables they make entities of."""
 
+QUEUE = "papertrail"
+STAGES = "papertrail.stages"
+"""The queue of the jobs that read the papers, and the module that works them."""
+
 
 def main() -> int:
     """Make the demo's lake, and say where everything lies."""
     # Dagster says of itself which of its parts are new
     warnings.simplefilter("ignore")
+    os.environ["LAKEHOUSE_STAGES"] = STAGES
     from lakehouse_assets.defs.instance import open_instance
-    from lakehouse_assets.defs.runs import Made, run_checks, run_make
+    from lakehouse_assets.defs.queue_events import EventLogQueue
+    from lakehouse_assets.defs.runs import Made, run_checks, run_jobs, run_make
 
     def tell(run: Made, what: str) -> bool:
         print(f"run {run.run_id[:8]}  {what:<15} {run.error or 'ok'}")
@@ -77,8 +84,11 @@ def main() -> int:
     with open_instance(lake) as instance:
         for made in run_make(lake, instance, files=files, crawl=[PAPERS]):
             failed += tell(made, made.dataset or "catalogue")
-        worked = read_papers(lake.dataset(PAPERS))
-        failed += worked.failed
+        # read what was not read yet, and look for what it mentions
+        queue = EventLogQueue(lake, instance.report_runless_asset_event)
+        queue.defer(DatasetJob(dataset=PAPERS, queue=QUEUE, task="files"))
+        failed += tell(run_jobs(lake, instance, QUEUE, dataset=PAPERS), QUEUE)
+        failed += sum(1 for _ in queue.dead(QUEUE))
         # what a later make changes is kept as a difference
         if add_mapping(lake.dataset(PAPERS), *SECOND):
             for made in run_make(lake, instance, names=[PAPERS]):
@@ -99,16 +109,6 @@ def prepare_papers(papers: Dataset) -> None:
     pipeline = PipelineConfig(crawl=[CrawlSource(uri=str(HERE / "papers"))])
     papers.location.write("pipeline.yml", pipeline.to_yaml())
     add_mapping(papers, *FIRST)
-
-
-def read_papers(papers: Dataset) -> Worked:
-    """Read what was not read yet, and look for what it mentions."""
-    load_stages(["papertrail.stages"])
-    queue = open_queue(papers.lake)
-    queue.defer(DatasetJob(dataset=papers.name, queue="papertrail", task="files"))
-    worked = work_queue(queue, "papertrail", lake=papers.lake)
-    print(f"{f'{worked.jobs} jobs':<12}  papertrail      {'some failed' if worked.failed else 'ok'}")
-    return worked
 
 
 def add_mapping(papers: Dataset, mapping: str, table: str) -> bool:

@@ -11,6 +11,7 @@ from papertrail.entities import Document, Entity, failure_entity, mention_entiti
 from papertrail.finding import find_mentions
 from papertrail.texts import Unreadable, is_readable, read_text
 
+QUEUE = "papertrail"
 EXTRACT = "extract"
 MENTIONS = "mentions"
 """Names of stages, and the origins of what they write."""
@@ -18,7 +19,7 @@ MENTIONS = "mentions"
 _LOOKED_THROUGH = ("from", "sender", "to", "cc", "bcc", "subject", "title", "author", "bodyText")
 
 
-@stage("files")
+@stage("files", queue=QUEUE)
 def files(job: DatasetJob) -> Iterator[DatasetJob]:
     """A job for each archived file that has a text and was not read yet."""
     dataset = job.get_dataset()
@@ -37,7 +38,7 @@ def files(job: DatasetJob) -> Iterator[DatasetJob]:
             yield DatasetJob.from_entity(job.dataset, job.queue, EXTRACT, document)
 
 
-@stage(EXTRACT)
+@stage(EXTRACT, queue=QUEUE)
 def extract(job: DatasetJob) -> DatasetJob | None:
     """Read the text of a file; a file that cannot be read says why, and is not tried again."""
     texts: list[Entity] = []
@@ -56,7 +57,7 @@ def extract(job: DatasetJob) -> DatasetJob | None:
     return DatasetJob.from_entities(job.dataset, job.queue, MENTIONS, texts) if texts else None
 
 
-@stage(MENTIONS)
+@stage(MENTIONS, queue=QUEUE)
 def mentions(job: DatasetJob) -> None:
     """Look for addresses, phone numbers and accounts in what documents and their pages say."""
     with job.get_writer(origin=MENTIONS) as writer:

@@ -1,4 +1,4 @@
-"""Runs of `make` in this process, one after the other: to start a process for each would take longer."""
+"""Runs in this process, one after the other: to start a process for each would take longer."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,10 @@ from lakehouse_assets.defs import jobs
 from lakehouse_assets.defs.artifacts import ARCHIVE, FILES, STATEMENTS
 from lakehouse_assets.defs.build import build_definitions
 from lakehouse_assets.defs.naming import Naming
+from lakehouse_assets.defs.queue_runs import tags_of
+from lakehouse_assets.defs.queue_work import WORK, WORK_OP
 from lakehouse_assets.defs.report import report_config
+from lakehouse_assets.jobs.stages import PRIORITY
 from lakehouse_assets.lake import Lake
 
 _NAMING = Naming()
@@ -68,6 +71,19 @@ def run_checks(lake: Lake, instance: dg.DagsterInstance) -> Made:
     """Run all checks of all datasets and of the catalogue, as a run that the instance remembers."""
     check = build_definitions(lake.uri).resolve_job_def(_NAMING.name(jobs.CHECK))
     return _made(None, check.execute_in_process({"loggers": _QUIET}, instance=instance, raise_on_error=False))
+
+
+def run_jobs(lake: Lake, instance: dg.DagsterInstance, queue: str, *, dataset: str | None = None) -> Made:
+    """Work what is due of a queue, or of a dataset in it, as a run that the instance remembers."""
+    work = build_definitions(lake.uri).resolve_job_def(_NAMING.name(WORK))
+    config = {"queue": queue} if dataset is None else {"queue": queue, "dataset": dataset}
+    result = work.execute_in_process(
+        {"ops": {_NAMING.name(WORK_OP): {"config": config}}, "loggers": _QUIET},
+        instance=instance,
+        tags=dict(tags_of(queue, dataset, PRIORITY)),
+        raise_on_error=False,
+    )
+    return _made(dataset, result)
 
 
 def _config(files: Sequence[str | Path], *, crawl: bool, force: bool) -> dict[str, object]:
