@@ -16,6 +16,8 @@ pytestmark = [pytest.mark.crash, pytest.mark.usefixtures("long_locks")]
 
 ROUNDS = int(os.environ.get("LAKEHOUSE_CRASH_ROUNDS", "4"))
 COUNT, EVERY = 60, 10
+# of one lake
+KILLS = 4
 DEAD = {number for number in range(COUNT) if number % 25 == 24}
 
 
@@ -79,14 +81,19 @@ def test_workers_that_die_at_one_step_after_the_other_leave_work_to_the_next(
 def test_workers_that_die_at_any_moment_lose_nothing(tmp_path, monkeypatch, chance, capsys):
     lake = lake_of_jobs(tmp_path / "first").lake.location.path
     seconds = seconds_of(lake, "jobs", f"{EVERY}:{tmp_path / 'log-of-first'}")
-    dataset, log = lake_of_jobs(tmp_path / "lake"), tmp_path / "log"
-    log.touch()
-    finished = 0
-    for _ in range(ROUNDS):
-        worker = Worker(dataset.lake.location.path, "jobs", f"{EVERY}:{log}")
-        finished += worker.kill_after(chance.uniform(0, seconds / 2))
-    finish(dataset, log, monkeypatch)
-    again = assert_all_is_done(dataset, log, kills=ROUNDS - finished)
+    finished = again = 0
+    # of one lake the work would soon be done
+    for start in range(0, ROUNDS, KILLS):
+        dataset, log = lake_of_jobs(tmp_path / f"lake{start}"), tmp_path / f"log{start}"
+        log.touch()
+        kills = min(KILLS, ROUNDS - start)
+        for _ in range(kills):
+            worker = Worker(dataset.lake.location.path, "jobs", f"{EVERY}:{log}")
+            too_late = worker.kill_after(chance.uniform(0, seconds / 2))
+            finished += too_late
+            kills -= too_late
+        finish(dataset, log, monkeypatch)
+        again += assert_all_is_done(dataset, log, kills=kills)
     with capsys.disabled():
         print(f"\nkilled {ROUNDS} times, {finished} of them too late: {again} jobs worked again")
 
@@ -100,7 +107,8 @@ def test_workers_beside_each_other_of_which_one_dies_share_the_work(tmp_path, mo
     died = not workers[0].kill_after(chance.uniform(0.2, 1))
     done = [int(worker.finish().split()[0]) for worker in workers[1:]]
     finish(dataset, log, monkeypatch)
-    again = assert_all_is_done(dataset, log, kills=died)
+    # what it had handed on, and not noted, others may have begun before it is handed on again
+    again = assert_all_is_done(dataset, log, kills=2 * died)
     with capsys.disabled():
         print(f"\nothers worked {done} jobs beside it, {again} were worked again")
 
