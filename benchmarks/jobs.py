@@ -83,7 +83,7 @@ def of_queue(
     ):
         found = process(folder, script, target, what, jobs, **environment)
         rate = f"{jobs / found['wall']:,.0f} a second"
-        own = found["cpu"] - (jobs * jobs_work.SECONDS if what == "work" else 0)
+        own = found["cpu"] - (jobs * jobs_work.own() if what == "work" else 0)
         yield [title, f"{found['wall']:.2f} s", f"{own / jobs * 1000:.3f} ms a job", rate]
 
 
@@ -145,7 +145,7 @@ def dagster(folder: Path, count: int) -> Iterator[Row]:
         ]
         for jobs in (count, 17_000):
             latency, wall, cpu = timed(jobs_work.jobs(jobs), f"first-of-{jobs}")
-            work = jobs * jobs_work.SECONDS
+            work = jobs * jobs_work.own()
             yield [
                 f"{jobs:,} jobs of 1 ms",
                 f"{wall:.1f} s",

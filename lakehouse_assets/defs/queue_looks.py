@@ -7,8 +7,8 @@ from datetime import datetime
 
 from lakehouse_assets.jobs import Batch, Counts
 
-# a run costs some 1.7 s of a core, which should be a tenth of its work at most
-_WORTH_SECONDS = 17.0
+# a run costs some two seconds of a core, which should be a tenth of its work at most
+_WORTH_SECONDS = 20.0
 _WORTH_JOBS = 1000
 
 
