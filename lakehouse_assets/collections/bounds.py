@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timezone
 from decimal import Decimal
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -129,16 +130,19 @@ def scalar(column: Column, given: object) -> Scalar:
 
 def bound_of(column: Column, told: int | float | str | None) -> Scalar | None:
     """What a file's bound means; None when it is not known."""
-    if told is None:
-        return None
-    if column.type.name == "date":
+    return None if told is None else _bound(column.type.name, told)
+
+
+# the same bounds are asked for again with each read and write
+@lru_cache(maxsize=1 << 16, typed=True)
+def _bound(kind: str, told: int | float | str) -> Scalar:
+    if kind == "date":
         return date.fromisoformat(str(told))
-    if column.type.name.startswith("timestamp"):
+    if kind.startswith("timestamp"):
         at = datetime.fromisoformat(str(told))
-        # of a time in a log nobody can tell whether its writer cut it to milliseconds
         at = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
-        return at if column.type.name == "timestamp_utc" else at.replace(tzinfo=None)
-    if column.type.name.startswith("decimal"):
+        return at if kind == "timestamp_utc" else at.replace(tzinfo=None)
+    if kind.startswith("decimal"):
         return Decimal(str(told))
     return told
 

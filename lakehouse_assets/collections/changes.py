@@ -1,7 +1,7 @@
 """What is to become of a series: each change says which files of a version it takes out, and which rows in."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from lakehouse_assets.collections.bounds import Interval, Key, compare
@@ -34,29 +34,51 @@ class Change(Protocol):
 
 
 @dataclass(frozen=True)
+class Span:
+    """Sorted rows, and the index of their first and last one."""
+
+    rows: "pl.DataFrame"
+    first: Key
+    last: Key
+
+    @classmethod
+    def of(cls, schema: Schema, rows: "pl.DataFrame") -> "Span":
+        """The span of some rows, at least one."""
+        index = rows.select(schema.index)
+        return cls(rows, index.row(0), index.row(-1))
+
+    def meets(self, intervals: Sequence[Interval]) -> bool:
+        """Whether some of the rows may be in one of the intervals."""
+        return any(_may_meet(self.first, self.last, interval) for interval in intervals)
+
+    def without(self, schema: Schema, intervals: Sequence[Interval]) -> "Span":
+        """The rows that are in none of the intervals."""
+        return replace(self, rows=self.rows.filter(~_in_any(schema, intervals)))
+
+
+@dataclass(frozen=True)
 class Replace:
     """Put rows in the place of all rows that are in some intervals; the rows are sorted, and in the intervals."""
 
     series: str
     intervals: tuple[Interval, ...]
-    frames: "tuple[pl.DataFrame, ...]"
+    spans: "tuple[Span, ...]" = ()
 
     def then(self, schema: Schema, later: "Replace") -> "Replace":
         """This change, and then another one."""
         earlier = [
-            frame.filter(~_in_any(schema, later.intervals))
-            if _meets(schema, frame, later.intervals)
-            else frame
-            for frame in self.frames
+            span.without(schema, later.intervals) if span.meets(later.intervals) else span
+            for span in self.spans
         ]
-        frames = (*(frame for frame in earlier if not frame.is_empty()), *later.frames)
-        return Replace(self.series, (*self.intervals, *later.intervals), frames)
+        spans = (*(span for span in earlier if not span.rows.is_empty()), *later.spans)
+        return Replace(self.series, (*self.intervals, *later.intervals), spans)
 
     def plan(self, schema: Schema, files: DataFiles, present: Sequence[DataFile]) -> Rewrite | None:
         """Rewrite the files that have rows in the intervals."""
         import polars as pl
 
-        new = in_order(schema, pl.concat([pl.DataFrame(schema=schema.stored), *self.frames]))
+        frames = [span.rows for span in self.spans] or [pl.DataFrame(schema=schema.stored)]
+        new = frames[0] if len(frames) == 1 else in_order(schema, pl.concat(frames))
         if new.is_empty() and any(interval.is_everything() for interval in self.intervals):
             return Rewrite(tuple(present), ()) if present else None
         removed, old, kept = [], [], []
@@ -73,7 +95,7 @@ class Replace:
             return None
         if removed and in_order(schema, pl.concat(old)).equals(new):
             return None
-        combined = in_order(schema, pl.concat([*kept, new]))
+        combined = in_order(schema, pl.concat([*kept, new])) if kept else new
         return _rewrite(schema, present, removed, combined)
 
 
@@ -199,12 +221,6 @@ def _in_any(schema: Schema, intervals: Sequence[Interval]) -> "pl.Expr":
     import polars as pl
 
     return pl.any_horizontal([interval.expression(schema) for interval in intervals])
-
-
-def _meets(schema: Schema, frame: "pl.DataFrame", intervals: Sequence[Interval]) -> bool:
-    """Whether some of these sorted rows may be in one of the intervals."""
-    first, last = frame.select(schema.index).row(0), frame.select(schema.index).row(-1)
-    return any(_may_meet(first, last, interval) for interval in intervals)
 
 
 def _may_meet(first: Key, last: Key, interval: Interval) -> bool:

@@ -40,6 +40,8 @@ _SMALL = 8 << 20
 _LONGEST_BOUND = 256
 # most files of a table are small, and decoded faster than threads are started
 _READ_BY_THREADS = 4 << 20
+# so many requests to a store at once
+_READERS = 8
 
 
 class DataFiles:
@@ -92,32 +94,7 @@ class DataFiles:
         self, file: DataFile, interval: Interval | None = None, columns: Sequence[str] | None = None
     ) -> "pl.DataFrame":
         """The rows of a file, in order; with an interval those that are in it."""
-        import polars as pl
-        import pyarrow as pa
-
-        wanted = list(columns if columns is not None else self._schema)
-        needed = [name for name in self._schema if name in wanted or name in self._schema.index]
-        try:
-            table = self._read(file, needed, interval)
-        except LakehouseError:
-            raise
-        except (pa.ArrowInvalid, OSError, EOFError) as exc:
-            msg = f"the file {self._location.url(file.key)} cannot be read: {exc}"
-            raise InvalidData(f"{msg}; pull it again from a copy, or restore it from a backup") from exc
-        frame = pl.DataFrame(table)
-        # columns of other programs' files may be of other types, and may be missing where all is null
-        frame = frame.select(
-            [
-                (pl.col(name) if name in frame.columns else pl.lit(None)).cast(self._schema[name].type.stored)
-                for name in needed
-            ]
-            if frame.columns != needed or frame.dtypes != [self._schema[name].type.stored for name in needed]
-            else needed
-        )
-        frame = in_order(self._schema, frame)
-        if interval is not None:
-            frame = frame.filter(interval.expression(self._schema))
-        return frame if wanted == needed else frame.select(wanted)
+        return self._together([file], interval, columns)
 
     def read_all(
         self,
@@ -125,23 +102,57 @@ class DataFiles:
         interval: Interval | None = None,
         columns: Sequence[str] | None = None,
     ) -> Iterator["pl.DataFrame"]:
-        """The rows of several files in the order of their index: frame by frame where the files' bounds allow it."""
-        import polars as pl
-
+        """The rows of several files in the order of their index: in parts where the files' bounds allow it."""
         ordered = sorted_by(self._schema, files)
-        if ordered is not None:
-            workers = 1 if self._location.path is not None else 8
-            if workers == 1:
-                yield from (self.read(file, interval, columns) for file in ordered)
-            else:
-                yield from in_parallel(
-                    lambda file: self.read(file, interval, columns), ordered, workers=workers
-                )
+        if ordered is None:
+            yield self._together(files, interval, columns)
             return
+        for group in _groups(ordered):
+            yield self._together(group, interval, columns)
+
+    def _together(
+        self, files: Sequence[DataFile], interval: Interval | None, columns: Sequence[str] | None
+    ) -> "pl.DataFrame":
+        """The rows of some files as one frame, in order: what is done once for many is not done for each."""
+        import polars as pl
+        import pyarrow as pa
+
         wanted = list(columns if columns is not None else self._schema)
         needed = [name for name in self._schema if name in wanted or name in self._schema.index]
-        frames = [self.read(file, interval, needed) for file in files]
-        yield in_order(self._schema, pl.concat(frames)).select(wanted)
+        workers = 1 if self._location.path is not None else _READERS
+        tables = (
+            [self._checked(file, needed, interval) for file in files]
+            if workers == 1 or len(files) == 1
+            else list(in_parallel(lambda file: self._checked(file, needed, interval), files, workers=workers))
+        )
+        alike = all(table.schema.equals(tables[0].schema) for table in tables)
+        found = [pa.concat_tables(tables)] if alike else tables
+        frame = pl.concat([self._typed(pl.DataFrame(table), needed) for table in found])
+        frame = in_order(self._schema, frame)
+        if interval is not None:
+            frame = frame.filter(interval.expression(self._schema))
+        return frame if wanted == needed else frame.select(wanted)
+
+    def _typed(self, frame: "pl.DataFrame", names: list[str]) -> "pl.DataFrame":
+        """The columns as they are stored; other programs write other types, and leave out what is null throughout."""
+        import polars as pl
+
+        kinds = {name: self._schema[name].type.stored for name in names}
+        if frame.schema == pl.Schema(kinds):
+            return frame
+        there = [pl.col(name) if name in frame.columns else pl.lit(None).alias(name) for name in names]
+        return frame.select(there).cast(kinds)  # type: ignore[arg-type]
+
+    def _checked(self, file: DataFile, columns: list[str], interval: Interval | None) -> "pa.Table":
+        import pyarrow as pa
+
+        try:
+            return self._read(file, columns, interval)
+        except LakehouseError:
+            raise
+        except (pa.ArrowInvalid, OSError, EOFError) as exc:
+            msg = f"the file {self._location.url(file.key)} cannot be read: {exc}"
+            raise InvalidData(f"{msg}; pull it again from a copy, or restore it from a backup") from exc
 
     def _read(self, file: DataFile, columns: list[str], interval: Interval | None) -> "pa.Table":
         import pyarrow.parquet as pq
@@ -234,6 +245,22 @@ class DataFiles:
             finite = abs(lower) != float("inf") and abs(upper) != float("inf")
             return (lower, upper) if finite else (None, None)
         return (lower, upper) if isinstance(lower, int) else (None, None)
+
+
+def _groups(files: Sequence[DataFile]) -> Iterator[list[DataFile]]:
+    """The files in groups, small ones first, as the first rows may be all that is wanted; of a million rows at most."""
+    size, start = 1, 0
+    while start < len(files):
+        end, rows = start, 0
+        while (
+            end < len(files)
+            and end - start < size
+            and (end == start or rows + (files[end].rows or ROWS) <= ROWS)
+        ):
+            rows += files[end].rows or ROWS
+            end += 1
+        yield list(files[start:end])
+        start, size = end, size * 4
 
 
 def cut(

@@ -104,6 +104,10 @@ def _series(name: str, told: object) -> "pl.Series":
 
     if isinstance(told, pl.Series):
         return told.alias(name)
+    dtype = str(getattr(told, "dtype", ""))
+    if dtype.startswith("datetime64") and dtype not in ("datetime64[D]", "datetime64[ns]"):
+        # numpy counts times in units that polars does not know
+        told = told.astype("datetime64[us]")  # type: ignore[attr-defined]
     if type(told).__module__.partition(".")[0] in ("numpy", "pandas", "pyarrow"):
         return pl.Series(name, cast(Iterable[object], told))
     values = _listed(told)

@@ -13,12 +13,15 @@ import re
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import cached_property
 
 from lakehouse_assets import layout
 from lakehouse_assets.collections.log import LINEAGE, LOG, DeltaLog
 from lakehouse_assets.collections.registry import Entry, Registry
 from lakehouse_assets.errors import InvalidData, NotFound
+from lakehouse_assets.model.times import now_utc
+from lakehouse_assets.storage.files import Entry as FileEntry
 from lakehouse_assets.storage.location import Location
 
 log = logging.getLogger(__name__)
@@ -48,6 +51,26 @@ class _Found:
     needless: dict[str, int]
     unknown: list[str]
     gone: list[Entry]
+
+
+class _Clock:
+    """The time of now by the store's clock, asked for once."""
+
+    def __init__(self, root: Location) -> None:
+        self._root = root
+
+    @cached_property
+    def now(self) -> datetime:
+        """The time that the store gives a file that is written now."""
+        key = f"{layout.LAKE_GC}/clock-{uuid.uuid4().hex}"
+        self._root.write(key, b"")
+        now = self._root.modified(key)
+        self._root.delete(key)
+        return now or now_utc()
+
+    def is_old(self, entry: FileEntry) -> bool:
+        """Whether a file is so old that nobody is about to commit it."""
+        return self.now - entry.modified >= UNFINISHED
 
 
 def collect(
@@ -81,6 +104,7 @@ def _needless(root: Location, registry: Registry) -> _Found:
     """What nobody needs now, by size; and the files that nobody knows."""
     needless: dict[str, int] = {}
     unknown: list[str] = []
+    clock = _Clock(root)
     # the folders first: one that is made after that look is not among them
     folders = root.folders(layout.LAKE_COLLECTIONS)
     entries = {entry.path: entry for entry in registry.entries()}
@@ -89,19 +113,19 @@ def _needless(root: Location, registry: Registry) -> _Found:
         path = f"{layout.LAKE_COLLECTIONS}/{name}"
         entry = entries.get(path)
         if entry is not None and entry.is_live:
-            some, others = _in_table(root, path)
+            some, others = _in_table(root, path, clock)
         elif entry is not None or _UID.fullmatch(name):
-            some, others = _in_folder(root, path, deleted=entry is not None)
+            some, others = _in_folder(root, path, clock, deleted=entry is not None)
             gone += [entry] if entry is not None else []
         else:
             some, others = {}, [found.key for found in root.entries(path)]
         needless |= some
         unknown += others
-    some, others = _in_table(root, layout.LAKE_REGISTRY)
+    some, others = _in_table(root, layout.LAKE_REGISTRY, clock)
     return _Found(needless | some, unknown + others, gone)
 
 
-def _in_table(root: Location, path: str) -> tuple[dict[str, int], list[str]]:
+def _in_table(root: Location, path: str, clock: _Clock) -> tuple[dict[str, int], list[str]]:
     """The data files of a table that no version has that can be read."""
     # before the log is read: a file that is committed afterwards is not among them
     listed = [entry for entry in root.entries(path) if not entry.key.startswith(f"{path}/{LOG}/")]
@@ -119,21 +143,23 @@ def _in_table(root: Location, path: str) -> tuple[dict[str, int], list[str]]:
         key = entry.key[len(path) + 1 :]
         if key in needed:
             continue
-        if key in dropped or (_DATA.fullmatch(key) and _is_old(root, entry.key, UNFINISHED)):
+        if key in dropped or (_DATA.fullmatch(key) and clock.is_old(entry)):
             needless[entry.key] = entry.size
         elif not _DATA.fullmatch(key) and key != LINEAGE:
             unknown.append(entry.key)
     return needless, unknown
 
 
-def _in_folder(root: Location, path: str, *, deleted: bool) -> tuple[dict[str, int], list[str]]:
+def _in_folder(
+    root: Location, path: str, clock: _Clock, *, deleted: bool
+) -> tuple[dict[str, int], list[str]]:
     """All files of a collection that was deleted, or that was never finished to be made."""
     needless, unknown = {}, []
     for entry in root.entries(path):
         key = entry.key[len(path) + 1 :]
         if not (_DATA.fullmatch(key) or key.startswith(f"{LOG}/") or key == LINEAGE):
             unknown.append(entry.key)
-        elif deleted or _is_old(root, entry.key, UNFINISHED):
+        elif deleted or clock.is_old(entry):
             needless[entry.key] = entry.size
     return needless, unknown
 
@@ -168,11 +194,6 @@ def _forget_marks(root: Location, marks: Iterable[tuple[float, list[str], str]],
     for _, keys, key in marks:
         if left.isdisjoint(keys):
             root.delete(key)
-
-
-def _is_old(root: Location, key: str, than: timedelta) -> bool:
-    age = root.age(key)
-    return age is not None and age >= than.total_seconds()
 
 
 def as_grace(grace: timedelta | float | None) -> timedelta:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lakehouse_assets.collections.bounds import Interval
-from lakehouse_assets.collections.changes import Change, Drop, Replace, Rewrite
+from lakehouse_assets.collections.changes import Change, Drop, Replace, Rewrite, Span
 from lakehouse_assets.collections.datafiles import DataFiles
 from lakehouse_assets.collections.log import DataFile
 from lakehouse_assets.collections.schema import Schema
@@ -41,7 +41,9 @@ def renamed(table: Table, source: str, target: str) -> list[Revision]:
         first, last = frames[0].select(index).row(0), frames[-1].select(index).row(-1)
         changes: list[Change] = [
             _Unchanged(source, frozenset(file.key for file in present)),
-            Replace(target, (Interval(first, last, True, True),), frames),
+            Replace(
+                target, (Interval(first, last, True, True),), tuple(Span.of(table.schema, f) for f in frames)
+            ),
         ]
         try:
             found = table.apply(changes, operation="RENAME")

@@ -97,6 +97,10 @@ class Schema:
         _check(columns)
         self.kind = kind
         self.columns = {column.name: column for column in columns}
+        self.index = [column.name for column in columns if column.is_index]
+        """The names of the index columns, in the order of which rows are sorted."""
+        self.first = self.columns[self.index[0]]
+        """The index column that rows are sorted by first."""
 
     def dumps(self) -> str:
         """The schema as JSON text."""
@@ -109,19 +113,9 @@ class Schema:
         return self.kind == KV
 
     @property
-    def index(self) -> list[str]:
-        """The names of the index columns, in the order of which rows are sorted."""
-        return [column.name for column in self.columns.values() if column.is_index]
-
-    @property
     def values(self) -> list[str]:
         """The names of all other columns."""
         return [column.name for column in self.columns.values() if not column.is_index]
-
-    @property
-    def first(self) -> Column:
-        """The index column that rows are sorted by first."""
-        return self.columns[self.index[0]]
 
     @property
     def stored(self) -> "pl.Schema":

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from lakehouse_assets.collections.bounds import Interval, key_of
-from lakehouse_assets.collections.changes import Change, Replace, Upsert
+from lakehouse_assets.collections.changes import Change, Replace, Span, Upsert
 from lakehouse_assets.collections.frames import as_polars, is_sorted, to_given, to_stored
 from lakehouse_assets.collections.table import Before, Revision
 from lakehouse_assets.errors import ColumnMissing, InvalidData
@@ -51,10 +51,12 @@ class Series:
         interval = self._interval_of(rows, start, stop, closed)
         if interval is None:
             return []
-        if not rows.is_empty() and not rows.select(interval.expression(self.schema).all()).item():
+        named = start is not None or stop is not None
+        if named and not rows.is_empty() and not rows.select(interval.expression(self.schema).all()).item():
             msg = f"some rows are not between start={start!r} and stop={stop!r} (closed={closed!r}); leave them out"
             raise InvalidData(msg)
-        return self._apply(Replace(self.label, (interval,), (rows,)))
+        spans = () if rows.is_empty() else (Span.of(self.schema, rows),)
+        return self._apply(Replace(self.label, (interval,), spans))
 
     def frame(
         self,
@@ -171,13 +173,15 @@ class Series:
             return self._apply(
                 Upsert.of(self.schema, self.label, full, full.select(self.schema.index).clear())
             )
-        return self._apply(Replace(self.label, (Interval(first, last, True, True),), (full,)))
+        return self._apply(
+            Replace(self.label, (Interval(first, last, True, True),), (Span.of(self.schema, full),))
+        )
 
     def delete(self, start: object = None, stop: object = None, closed: str = "both") -> list[Revision]:
         """Take out the rows from `start` to `stop`, by default all."""
         interval = Interval.of(self.schema, start, stop, closed)
         self._check_direction(interval)
-        return self._apply(Replace(self.label, (interval,), ()))
+        return self._apply(Replace(self.label, (interval,)))
 
     def revisions(self) -> list[Revision]:
         """The versions that changed this series, the oldest first."""

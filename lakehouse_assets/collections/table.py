@@ -16,6 +16,7 @@ from lakehouse_assets.collections.log import MOVED, Commit, DataFile, DeltaLog, 
 from lakehouse_assets.collections.schema import Schema
 from lakehouse_assets.errors import Conflict
 from lakehouse_assets.storage.location import Location
+from lakehouse_assets.storage.parallel import in_parallel
 
 if TYPE_CHECKING:
     import polars as pl
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 
 # a writer that is refused waits a little longer each time: a hundred writers at once all get through
 _TRIES = 60
+_WRITERS = 4
 _PAUSE = 0.25
 
 
@@ -207,7 +209,12 @@ class Table:
         return staged[change.series]
 
     def _written(self, change: Change, plan: Rewrite) -> tuple[DataFile, ...]:
-        return tuple(self.files.write(frame, change.series) for frame in plan.add)
+        if isinstance(plan.add, tuple) and len(plan.add) == 1:
+            return (self.files.write(plan.add[0], change.series),)
+        # most of the time of a write is waited for the disk
+        return tuple(
+            in_parallel(lambda frame: self.files.write(frame, change.series), plan.add, workers=_WRITERS)
+        )
 
 
 def revision_of(commit: Commit, names: Mapping[str, str | None] | None = None) -> Revision:

@@ -89,3 +89,13 @@ def test_the_demo_again_changes_no_byte(demo: tuple[Path, str]) -> None:
     said = run(folder, str(EXAMPLES / "demo.py"))
     assert {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in exports} == before
     assert "failed" not in said
+
+
+def test_exchange_rates_changed_in_two_lakes_are_brought_together(tmp_path: Path) -> None:
+    for _ in range(2):
+        said = run(tmp_path, str(EXAMPLES / "exchange_rates.py"))
+        assert "a pull is refused" in said
+        for lake in ("demo-lake", "demo-lake-copy"):
+            rates = Lake(tmp_path / lake).collections.get("exchange rates")
+            assert (rates / "CZK").frame()["rate"].to_list() == [0.0411, 0.0413, 0.0410, 0.0409]
+            assert (rates / "PLN").frame()["rate"].to_list() == [0.2370, 0.2368, 0.2374]

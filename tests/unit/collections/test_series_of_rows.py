@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -343,6 +344,14 @@ def test_times_are_named_in_several_ways(repo: Repo) -> None:
         assert series.frame(stop=stop)["v"].to_list() == [1]
     assert series.frame(start=late, stop=late, closed="b")["v"].to_list() == [2]
     assert series.frame(start=late, closed="n")["v"].to_list() == []
+
+
+@pytest.mark.parametrize("unit", ["D", "h", "s", "ms", "us", "ns"])
+def test_arrays_of_numpy_are_taken(repo: Repo, unit: str) -> None:
+    series = repo.create_collection(Schema(t="timestamp*", v="float"), "numpy") / "s"
+    series.write({"t": np.array(["2026-01-01", "2026-01-02"], f"M8[{unit}]"), "v": np.array([1.0, 2.0])})
+    assert series.frame().rows() == [(datetime(2026, 1, 1), 1.0), (datetime(2026, 1, 2), 2.0)]
+    assert series.frame(start=np.datetime64("2026-01-02", unit))["v"].to_list() == [2.0]
 
 
 def test_lakotas_names_of_types_are_understood() -> None:
