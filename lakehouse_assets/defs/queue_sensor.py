@@ -19,6 +19,7 @@ from lakehouse_assets.defs.resources import open_lake
 from lakehouse_assets.errors import LakehouseError
 from lakehouse_assets.jobs import open_queue
 from lakehouse_assets.jobs.naming import WAITING, queue_folder
+from lakehouse_assets.jobs.procrastinate_queue import ProcrastinateQueue
 from lakehouse_assets.jobs.stages import PRIORITY
 from lakehouse_assets.lake import Lake
 from lakehouse_assets.model.times import now_utc
@@ -69,9 +70,12 @@ def work_sensor(naming: Naming, job: dg.JobDefinition, queues: Sequence[str]) ->
 def _signs(
     instance: dg.DagsterInstance, naming: Naming, lake: Lake, queues: Sequence[str], after: int
 ) -> tuple[int, str]:
-    """What changes when something is deferred: the newest announcement, and of a lake on disk the folders' times."""
+    """What changes when something is deferred: the newest announcement, and what a look from outside shows."""
     found = (newest_announcement(instance, naming, queue, after=after) for queue in queues)
     event = max((number for number in found if number is not None), default=after)
+    jobs = open_queue(lake)
+    if isinstance(jobs, ProcrastinateQueue):
+        return event, jobs.sign()
     if lake.location.path is None:
         return event, ""
     folders = [layout.LAKE_QUEUE, *(f"{queue_folder(queue)}/{WAITING}" for queue in queues)]

@@ -100,6 +100,10 @@ class ProcrastinateQueue:
                 insert(session, drafts)
             return drafts.ids
 
+    def sign(self) -> str:
+        """Another text as soon as a job was deferred; quick, however many wait."""
+        return str(self.database.one("SELECT last_value FROM procrastinate_jobs_id_seq")[0])
+
     def queues(self) -> list[str]:
         """The names of all queues that have ever had a job, sorted."""
         sql = "SELECT queue_name FROM procrastinate_jobs UNION SELECT queue FROM lakehouse_jobs_done"
