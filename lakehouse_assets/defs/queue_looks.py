@@ -72,6 +72,11 @@ class Told:
         """As the cursor holds it."""
         return [self.at, self.todo, self.at_work, self.dead, self.late]
 
+    @property
+    def is_well(self) -> bool:
+        """Whether nothing failed for good, and nothing waits for too long."""
+        return not self.dead and not self.late
+
     def is_like(self, other: "Told") -> bool:
         """Whether the same was told, at whatever time."""
         return replace(self, at=other.at) == other

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from time import monotonic
 
@@ -181,13 +181,16 @@ class _Look:
         )
 
     def _tell(self) -> "tuple[Mapping[str, Sequence[float]], list[_Event]]":
-        """What is told of queues that look otherwise than when they were told of, each at most once a minute."""
+        """What is told of queues that look otherwise than they were told to: once a minute, what is wrong at once."""
         told: dict[str, Sequence[float]] = {}
         events: list[_Event] = []
         for name in self._queues:
             before, now = Told.read(self._seen.told.get(name)), self._told(name)
-            if now.is_like(before) or now.at < before.at + _LONGEST.total_seconds():
+            due = before.at + _LONGEST.total_seconds()
+            if now.is_like(before) or (now.is_well == before.is_well and now.at < due):
                 told[name] = before.write()
+                if not now.is_like(before):
+                    self._look_at(datetime.fromtimestamp(due, UTC))
                 continue
             told[name] = now.write()
             events.append(waiting_observation(self._naming, name, self._counts[name]))
