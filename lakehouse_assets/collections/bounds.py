@@ -8,7 +8,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from lakehouse_assets.collections.log import DataFile
+from lakehouse_assets.collections.commits import DataFile
 from lakehouse_assets.collections.schema import Column, Schema
 from lakehouse_assets.errors import InvalidData, WrongType
 

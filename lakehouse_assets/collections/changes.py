@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from lakehouse_assets.collections.bounds import Interval, Key, compare
+from lakehouse_assets.collections.commits import DataFile
 from lakehouse_assets.collections.datafiles import DataFiles, cut, rows_per_file
 from lakehouse_assets.collections.frames import in_order
-from lakehouse_assets.collections.log import DataFile
 from lakehouse_assets.collections.schema import Schema
 
 if TYPE_CHECKING:

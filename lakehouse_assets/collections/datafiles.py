@@ -11,8 +11,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, BinaryIO
 
 from lakehouse_assets.collections.bounds import Interval, bound_of, sorted_by
+from lakehouse_assets.collections.commits import DataFile
 from lakehouse_assets.collections.frames import in_order
-from lakehouse_assets.collections.log import DataFile
 from lakehouse_assets.collections.schema import Schema
 from lakehouse_assets.errors import InvalidData, LakehouseError, StorageError
 from lakehouse_assets.model.times import now_utc

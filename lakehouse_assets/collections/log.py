@@ -13,15 +13,26 @@ import re
 import uuid
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import cast
-from urllib.parse import quote, unquote
+from datetime import datetime, timedelta
+from urllib.parse import unquote
 
 from lakehouse_assets import __version__
 from lakehouse_assets.collections.checkpoint import checkpoint_elsewhere, read_checkpoint
-from lakehouse_assets.collections.schema import SERIES
-from lakehouse_assets.errors import Conflict, InvalidData, NotFound
+from lakehouse_assets.collections.commits import (
+    WRITTEN,
+    Action,
+    Commit,
+    DataFile,
+    Snapshot,
+    addition,
+    check_action,
+    file_of,
+    lines,
+    millis,
+    parse_commit,
+    removal,
+)
+from lakehouse_assets.errors import Conflict, NotFound
 from lakehouse_assets.model.times import now_utc
 from lakehouse_assets.storage.location import Location
 from lakehouse_assets.storage.options import for_delta
@@ -36,20 +47,12 @@ LINEAGE = "_lineage.json"
 MOVED = "MOVED"
 """The operation of the last commit of a table whose collection goes on in another one."""
 
-DIGEST = "sha256"
-"""The tag of a file in the log under which the digest of its bytes stands."""
-
-WRITTEN = "writtenAt"
-"""The key in a commit's information under which its time stands, later than that of every commit before."""
 
 _COMMIT = re.compile(r"(\d{20})\.json")
 _CHECKPOINT = re.compile(r"(\d{20})\.checkpoint\.parquet")
 _CHECKPOINT_EVERY = 100
 _KEPT_SNAPSHOTS = 8
 _TRIES = 5
-# what a table may need of those who read it and that we know of
-_READER_FEATURES = {"timestampNtz"}
-_WRITER_FEATURES = {"timestampNtz", "appendOnly", "invariants"}
 # nobody's vacuum and nobody's cleaning of the log takes versions away: `trim` and `gc` do
 _FOR_EVER = "interval 36500 days"
 _CONFIGURATION = {
@@ -57,64 +60,6 @@ _CONFIGURATION = {
     "delta.deletedFileRetentionDuration": _FOR_EVER,
     "delta.enableExpiredLogCleanup": "false",
 }
-
-Action = dict[str, dict[str, object]]
-
-
-@dataclass(frozen=True)
-class DataFile:
-    """
-    A file of rows of one series.
-
-    `lower` and `upper` are bounds of its first index column as JSON holds them, None when they are not known.
-    """
-
-    key: str
-    size: int
-    rows: int | None = None
-    series: str | None = None
-    lower: int | float | str | None = None
-    upper: int | float | str | None = None
-    modified: int = 0
-    stats: str | None = None
-    path: str | None = None
-    digest: str | None = None
-
-    @property
-    def logged(self) -> str:
-        """The key as the log has it: whoever takes a file out must write it as who put it in."""
-        return self.path if self.path is not None else quote(self.key)
-
-
-@dataclass(frozen=True)
-class Commit:
-    """One version of a table: what it did, when (UTC), and the files that it took in and out."""
-
-    version: int
-    at: datetime
-    info: Mapping[str, object]
-    added: tuple[DataFile, ...] = ()
-    removed: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """The files of a version of a table, by key."""
-
-    version: int
-    files: Mapping[str, DataFile] = field(default_factory=dict)
-
-    def of(self, series: str) -> list[DataFile]:
-        """The files of one series."""
-        return [file for file in self.files.values() if file.series == series]
-
-    def after(self, commit: Commit) -> "Snapshot":
-        """The files after a commit on this version."""
-        files = dict(self.files)
-        for key in commit.removed:
-            files.pop(key, None)
-        files |= {file.key: file for file in commit.added}
-        return Snapshot(commit.version, files)
 
 
 class DeltaLog:
@@ -145,7 +90,7 @@ class DeltaLog:
             "schemaString": schema,
             "partitionColumns": list(partition_by),
             "configuration": _CONFIGURATION,
-            "createdTime": _millis(now_utc()),
+            "createdTime": millis(now_utc()),
         }
         needs_features = '"timestamp_ntz"' in schema
         protocol: dict[str, object] = {"minReaderVersion": 1, "minWriterVersion": 2}
@@ -158,7 +103,7 @@ class DeltaLog:
                 "writerFeatures": features,
             }
         info = self._info("CREATE TABLE", {}, now_utc())
-        data = _lines([{"commitInfo": info}, {"protocol": protocol}, {"metaData": table}])
+        data = lines([{"commitInfo": info}, {"protocol": protocol}, {"metaData": table}])
         if not self._put(0, data):
             msg = f"there is a table already in {self.location.uri}; nothing was changed"
             raise Conflict(msg)
@@ -231,9 +176,9 @@ class DeltaLog:
             at = before.at + timedelta(microseconds=1)
         told = self._info(operation, info or {}, at)
         actions: list[Action] = [{"commitInfo": told}]
-        actions += [{"remove": _removal(file, at, data_change=data_change)} for file in removed]
-        actions += [{"add": _addition(file, data_change=data_change)} for file in add]
-        data = _lines(actions)
+        actions += [{"remove": removal(file, at, data_change=data_change)} for file in removed]
+        actions += [{"add": addition(file, data_change=data_change)} for file in add]
+        data = lines(actions)
         version = base.version + 1
         if not self._put(version, data):
             msg = (
@@ -312,7 +257,7 @@ class DeltaLog:
 
     def _info(self, operation: str, more: Mapping[str, object], at: datetime) -> dict[str, object]:
         told: dict[str, object] = {
-            "timestamp": _millis(at),
+            "timestamp": millis(at),
             "operation": operation,
             "operationParameters": {},
         }
@@ -361,9 +306,9 @@ class DeltaLog:
     def _from_checkpoint(self, version: int, actions: Sequence[Action]) -> Snapshot:
         files = {}
         for action in actions:
-            self._check(action)
+            check_action(action, self.location.uri)
             if add := action.get("add"):
-                file = self._file(add)
+                file = file_of(add, table=self.location.uri, index=self._index)
                 files[file.key] = file
         return Snapshot(version, files)
 
@@ -382,53 +327,8 @@ class DeltaLog:
                 self._commits[version] = self._parsed(version, data)
 
     def _parsed(self, version: int, data: bytes) -> Commit:
-        info: dict[str, object] = {}
-        added, removed = [], []
-        try:
-            for line in data.splitlines():
-                action: Action = json.loads(line)
-                self._check(action)
-                if told := action.get("add"):
-                    added.append(self._file(told))
-                if told := action.get("remove"):
-                    removed.append(unquote(str(told["path"])))
-                info |= action.get("commitInfo") or {}
-        except (ValueError, KeyError, TypeError, AttributeError) as exc:
-            if isinstance(exc, InvalidData):
-                raise
-            msg = f"{self.location.url(_commit_key(version))} is no commit of a Delta table: {exc}"
-            raise InvalidData(f"{msg}; restore it from a copy of the table") from exc
-        return Commit(version, _time_of(info), info, tuple(added), tuple(removed))
-
-    def _check(self, action: Action) -> None:
-        """InvalidData when the table needs of its readers what we do not know."""
-        if protocol := action.get("protocol"):
-            needed = {*cast("list[str]", protocol.get("readerFeatures") or [])} - _READER_FEATURES
-            needed |= {*cast("list[str]", protocol.get("writerFeatures") or [])} - _WRITER_FEATURES
-            if needed or (protocol.get("minReaderVersion") or 1) not in (1, 3):
-                told = ", ".join(sorted(needed)) or f"protocol {protocol.get('minReaderVersion')}"
-                msg = f"another program wrote to {self.location.uri} with {told}, which is not known here"
-                raise InvalidData(f"{msg}; restore an earlier version with that program")
-
-    def _file(self, told: Mapping[str, object]) -> DataFile:
-        if told.get("deletionVector"):
-            msg = f"another program deleted rows in {self.location.uri} by deletion vectors, which are not known here"
-            raise InvalidData(f"{msg}; let it rewrite the files (REORG, PURGE)")
-        stats = told.get("stats")
-        known = json.loads(cast(str, stats)) if stats else {}
-        partition = dict(cast("Mapping[str, str]", told.get("partitionValues") or {}))
-        return DataFile(
-            key=unquote(str(told["path"])),
-            size=int(cast(int, told["size"])),
-            rows=known.get("numRecords"),
-            series=partition.get(SERIES),
-            lower=(known.get("minValues") or {}).get(self._index),
-            upper=(known.get("maxValues") or {}).get(self._index),
-            modified=int(cast(int, told.get("modificationTime") or 0)),
-            stats=cast("str | None", stats),
-            path=str(told["path"]),
-            digest=dict(cast("Mapping[str, str]", told.get("tags") or {})).get(DIGEST),
-        )
+        place = self.location.url(_commit_key(version))
+        return parse_commit(version, data, place=place, table=self.location.uri, index=self._index)
 
 
 def _first(versions: Sequence[int], checkpoints: Sequence[int]) -> int:
@@ -444,43 +344,3 @@ def _first(versions: Sequence[int], checkpoints: Sequence[int]) -> int:
 
 def _commit_key(version: int) -> str:
     return f"{LOG}/{version:020}.json"
-
-
-def _addition(file: DataFile, *, data_change: bool) -> dict[str, object]:
-    return {
-        "path": file.logged,
-        "partitionValues": {SERIES: file.series} if file.series is not None else {},
-        "size": file.size,
-        "modificationTime": file.modified or _millis(now_utc()),
-        "dataChange": data_change,
-        "stats": file.stats,
-        "tags": {DIGEST: file.digest} if file.digest else {},
-    }
-
-
-def _removal(file: DataFile, at: datetime, *, data_change: bool) -> dict[str, object]:
-    return {
-        "path": file.logged,
-        "deletionTimestamp": _millis(at),
-        "dataChange": data_change,
-        "extendedFileMetadata": True,
-        "partitionValues": {SERIES: file.series} if file.series is not None else {},
-        "size": file.size,
-    }
-
-
-def _lines(actions: Iterable[Action]) -> bytes:
-    # text that is no Unicode is refused by everybody else who reads the log
-    return "".join(f"{json.dumps(action)}\n" for action in actions).encode()
-
-
-def _time_of(info: Mapping[str, object]) -> datetime:
-    """When a commit was made; of other programs' commits by milliseconds."""
-    written = info.get(WRITTEN)
-    if isinstance(written, str):
-        return datetime.fromisoformat(written).astimezone(UTC)
-    return datetime.fromtimestamp(int(cast(int, info.get("timestamp") or 0)) / 1000, UTC)
-
-
-def _millis(at: datetime) -> int:
-    return int(at.timestamp() * 1000)

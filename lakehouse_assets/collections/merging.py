@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from lakehouse_assets.collections.commits import DataFile, Snapshot
 from lakehouse_assets.collections.datafiles import cut
 from lakehouse_assets.collections.frames import in_order
-from lakehouse_assets.collections.log import DataFile, DeltaLog, Snapshot
+from lakehouse_assets.collections.log import DeltaLog
 from lakehouse_assets.collections.schema import Schema
 from lakehouse_assets.collections.sync import (
     Resolve,

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from lakehouse_assets.collections.bounds import Interval
 from lakehouse_assets.collections.changes import Change, Drop, Replace, Rewrite, Span
+from lakehouse_assets.collections.commits import DataFile
 from lakehouse_assets.collections.datafiles import DataFiles
-from lakehouse_assets.collections.log import DataFile
 from lakehouse_assets.collections.schema import Schema
 from lakehouse_assets.collections.table import Revision, Table
 from lakehouse_assets.errors import Conflict

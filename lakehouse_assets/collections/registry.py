@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from lakehouse_assets.collections.commits import Snapshot
 from lakehouse_assets.collections.datafiles import DataFiles
-from lakehouse_assets.collections.log import DeltaLog, Snapshot
+from lakehouse_assets.collections.log import DeltaLog
 from lakehouse_assets.collections.schema import Schema
 from lakehouse_assets.errors import Conflict, NotFound
 from lakehouse_assets.storage.location import Location

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Literal
 
 from lakehouse_assets import layout
 from lakehouse_assets.collections.checkpoint import checkpoint_to
-from lakehouse_assets.collections.log import LOG, MOVED, DataFile, DeltaLog, Snapshot
+from lakehouse_assets.collections.commits import DataFile, Snapshot
+from lakehouse_assets.collections.log import LOG, MOVED, DeltaLog
 from lakehouse_assets.collections.registry import Entry
 from lakehouse_assets.errors import Diverged, InvalidData, NotFound, StorageError
 from lakehouse_assets.storage.location import Location

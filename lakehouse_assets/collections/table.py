@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from lakehouse_assets.collections.bounds import Interval, before_of, sorted_by
 from lakehouse_assets.collections.changes import Change, Rewrite
+from lakehouse_assets.collections.commits import Commit, DataFile, Snapshot
 from lakehouse_assets.collections.datafiles import DataFiles
-from lakehouse_assets.collections.log import MOVED, Commit, DataFile, DeltaLog, Snapshot
+from lakehouse_assets.collections.log import MOVED, DeltaLog
 from lakehouse_assets.collections.schema import Schema
 from lakehouse_assets.errors import Conflict
 from lakehouse_assets.storage.location import Location
