@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.crash]
 
 ROUNDS = max(1, int(os.environ.get("LAKEHOUSE_CRASH_ROUNDS", "4")) // 4)
 TRIES = 2
-LONGEST = 6
+LONGEST = 3.5
 """Seconds within which a run has begun, and most of its work is done."""
 FILES = {f"{number // 10}/{number}.txt": f"number {number}" for number in range(30)}
 DATASETS = [f"d{number}" for number in range(6)]
