@@ -18,7 +18,7 @@ from tests.factories import company, entity, make_dataset, rows_of, write_lines
 
 pytestmark = [pytest.mark.crash, pytest.mark.usefixtures("long_locks")]
 
-ROUNDS = int(os.environ.get("LAKEHOUSE_CRASH_ROUNDS", "12"))
+ROUNDS = int(os.environ.get("LAKEHOUSE_CRASH_ROUNDS", "6"))
 SIZE = 600
 PATIENCE = 15
 """Seconds that the work after a kill may take; the lock of a dead process would hold it up for 60."""

@@ -20,7 +20,7 @@ from tests.factories import company, make_dataset, rows_of
 
 pytestmark = [pytest.mark.crash, pytest.mark.usefixtures("long_locks")]
 
-ROUNDS = int(os.environ.get("LAKEHOUSE_CRASH_ROUNDS", "12"))
+ROUNDS = int(os.environ.get("LAKEHOUSE_CRASH_ROUNDS", "6"))
 COUNT = 300
 PATIENCE = 15
 """Seconds that a flush after a kill may take; the lock of a dead process would hold it up for 60."""

@@ -48,10 +48,4 @@ def wait(job: Job) -> None:
     wait_while("hold")
 
 
-@stage("fail", queue="files", max_retries=0)
-def fail(job: Job) -> None:
-    did(job)
-    raise ValueError("no good")
-
-
 defs = build_definitions(stages=[__name__])
