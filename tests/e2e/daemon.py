@@ -78,7 +78,10 @@ class Daemon:
     def kill_worker(self, run_id: str) -> bool:
         """Kill the process of a run; False when there is none any more."""
         for pid in self._workers(run_id):
-            os.kill(pid, signal.SIGKILL)
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                return False
             return True
         return False
 
