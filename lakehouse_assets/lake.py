@@ -64,6 +64,22 @@ class Lake:
         lake.settings = self.settings.here()
         return lake
 
+    def remote(self, name: str) -> "Lake":
+        """Another lake, by its name among the settings (LAKEHOUSE_REMOTES), or by its path or URL."""
+        known = self.settings.remotes
+        uri = known.get(name)
+        if uri is None and not _is_address(name):
+            names = ", ".join(sorted(known)) or "none are"
+            msg = (
+                f"no other lake is called {name!r}; known: {names}. LAKEHOUSE_REMOTES={name}=s3://bucket/lake names "
+                f"one, ./{name} is a folder"
+            )
+            raise NotFound(msg)
+        uri = uri or name
+        is_near = self.uri.startswith("s3://") and uri.startswith(("s3://", "s3a://"))
+        # what opens the one bucket opens the other one
+        return Lake(uri, self.location.storage_options if is_near else None).here()
+
     @property
     def uri(self) -> str:
         """Where the lake lies."""
@@ -169,3 +185,7 @@ class Lake:
 
     def __repr__(self) -> str:
         return f"<Lake({self.uri})>"
+
+
+def _is_address(text: str) -> bool:
+    return "/" in text or "\\" in text or text.startswith(".") or Path(text).is_dir()

@@ -1,15 +1,20 @@
 """Settings from the environment (`LAKEHOUSE_*`), a `.env` file and mounted secrets."""
 
+import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from lakehouse_assets.errors import InvalidData
 
 _SECRETS = Path("/run/secrets")
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(I?)B?\s*", re.IGNORECASE)
+_REMOTE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 
 
@@ -28,6 +33,40 @@ def parse_size(text: str) -> int:
     number, unit, binary = found.groups()
     base = 1024 if binary else 1000
     return int(float(number) * base ** _POWERS[unit.upper()])
+
+
+def parse_remotes(text: str) -> dict[str, str]:
+    """
+    Other lakes by name, from `name=uri,name=uri` or a JSON object; ValueError when it is neither.
+
+    Example:
+        >>> parse_remotes("office=s3://bucket/lake, copy=/mnt/lake")
+        {'office': 's3://bucket/lake', 'copy': '/mnt/lake'}
+    """
+    if text.lstrip().startswith("{"):
+        found = json.loads(text)
+        return {str(name): str(uri) for name, uri in found.items()}
+    pairs = [part.partition("=") for part in text.split(",") if part.strip()]
+    if any(not sign for _, sign, _ in pairs):
+        msg = "write other lakes as name=uri, with commas between, or as a JSON object"
+        raise ValueError(msg)
+    return {name.strip(): uri.strip() for name, _, uri in pairs}
+
+
+def _check_remote(name: str, uri: str) -> None:
+    """Raise ValueError for a remote that cannot be named so, or whose address tells secrets."""
+    if not _REMOTE.fullmatch(name):
+        msg = f"a lake's name has letters, digits, - and _ only, not {name!r}"
+        raise ValueError(msg)
+    if not uri:
+        msg = f"the lake {name!r} has no address; write {name}=s3://bucket/lake or {name}=/folder"
+        raise ValueError(msg)
+    parts = urlsplit(uri) if "://" in uri else None
+    if parts is not None and ("@" in parts.netloc or parts.query):
+        msg = (
+            f"the address of {name!r} has more than bucket and folder; AWS_* variables or a profile give keys"
+        )
+        raise ValueError(msg)
 
 
 class Settings(BaseSettings):
@@ -71,6 +110,8 @@ class Settings(BaseSettings):
     """When so many statements wait in a journal, Dagster flushes it."""
     journal_seconds: float = Field(default=60, ge=0)
     """When something has waited in a journal for so long, Dagster flushes it, in seconds."""
+    remotes: Annotated[dict[str, str], NoDecode] = {}
+    """Other lakes by name, like `office=s3://bucket/lake,copy=/mnt/lake` or as JSON; no keys or secrets."""
     stages: str = ""
     """The modules that have the stages of jobs, as Python imports them, with commas between."""
     queue_seconds: float = Field(default=20, ge=0)
@@ -96,6 +137,18 @@ class Settings(BaseSettings):
     @classmethod
     def _is_size(cls, value: str) -> str:
         parse_size(value)
+        return value
+
+    @field_validator("remotes", mode="before")
+    @classmethod
+    def _named(cls, value: object) -> Mapping[str, str]:
+        return parse_remotes(value) if isinstance(value, str) else value  # type: ignore[return-value]
+
+    @field_validator("remotes")
+    @classmethod
+    def _are_addresses(cls, value: dict[str, str]) -> dict[str, str]:
+        for name, uri in value.items():
+            _check_remote(name, uri)
         return value
 
     def here(self) -> "Settings":
@@ -132,5 +185,7 @@ def _explain(exc: ValidationError) -> str:
     for error in exc.errors():
         name = str(error["loc"][0]).upper()
         name = name if name.startswith("LAKEHOUSE_") else f"LAKEHOUSE_{name}"
-        lines.append(f"{name}={error['input']!r}: {error['msg']}")
+        # somebody may have put a secret into an address
+        given = "" if name == "LAKEHOUSE_REMOTES" else f"={error['input']!r}"
+        lines.append(f"{name}{given}: {error['msg']}")
     return "; ".join(lines)

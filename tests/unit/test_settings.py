@@ -1,6 +1,9 @@
+from pathlib import Path
+
 import pytest
 
-from lakehouse_assets.errors import InvalidData
+from lakehouse_assets.errors import InvalidData, NotFound
+from lakehouse_assets.lake import Lake
 from lakehouse_assets.settings import Settings, get_settings, parse_size
 
 
@@ -63,3 +66,46 @@ def test_settings_can_be_made_by_hand() -> None:
 )
 def test_sizes_are_read_with_their_units(text: str, size: int) -> None:
     assert parse_size(text) == size
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "office=s3://bucket/lake, copy=/mnt/lake",
+        '{"office": "s3://bucket/lake", "copy": "/mnt/lake"}',
+    ],
+)
+def test_other_lakes_are_named_in_either_form(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("LAKEHOUSE_REMOTES", text)
+    assert get_settings().remotes == {"office": "s3://bucket/lake", "copy": "/mnt/lake"}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("office", "name=uri"),
+        ("office=", "has no address"),
+        ("my office=/mnt", "letters, digits"),
+        ("office=s3://key:hunter2@bucket/lake", "profile give keys"),
+        ("office=s3://bucket/lake?secret=hunter2", "profile give keys"),
+        ('{"office": ', "LAKEHOUSE_REMOTES"),
+    ],
+)
+def test_a_bad_name_of_another_lake_is_refused_and_no_secret_told(
+    monkeypatch: pytest.MonkeyPatch, text: str, told: str
+) -> None:
+    monkeypatch.setenv("LAKEHOUSE_REMOTES", text)
+    with pytest.raises(InvalidData, match=told) as caught:
+        get_settings()
+    assert "hunter2" not in str(caught.value)
+
+
+def test_another_lake_is_opened_by_its_name_or_its_address(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("LAKEHOUSE_REMOTES", f"office={tmp_path / 'office'}")
+    lake = Lake(tmp_path / "lake")
+    assert lake.remote("office").uri == Lake(tmp_path / "office").uri
+    assert lake.remote(str(tmp_path / "office")).uri == lake.remote("office").uri
+    with pytest.raises(NotFound, match=r"known: office.*\./elsewhere is a folder"):
+        lake.remote("elsewhere")
