@@ -94,7 +94,7 @@ class Drafts:
         if draft is None:
             draft = self._open[group] = Draft(group, _next_moment())
             self._ready.append(draft)
-        line = (job if job.priority == priority else _with_priority(job, priority)).to_line(job_id)
+        line = (job if job.priority == priority else _with_priority(job, priority)).to_line()
         start = self._spool.size
         self._spool.write(line)
         draft.add(job, job_id, (start, len(line)))

@@ -79,7 +79,7 @@ class Outbox:
     def add(self, job: AnyJob) -> str:
         """Take a job as it is now; returns its id. NotJson when it cannot be written."""
         job_id = job.id
-        self._spool.write(job.to_line(job_id))
+        self._spool.write(job.to_line())
         self.count += 1
         return job_id
 

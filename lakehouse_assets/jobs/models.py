@@ -60,6 +60,9 @@ class _Cut(str):
 
 
 def _checked(text: str) -> str:
+    if text.isascii() and "\0" not in text:
+        # nearly all are, and there are four in each job
+        return text
     check_texts(text)
     try:
         text.encode()
@@ -157,10 +160,11 @@ class Job(BaseModel):
         collector = current_collector()
         return collector.defer(self) if collector else next(iter(current_queue().defer(self)), self.id)
 
-    def to_line(self, job_id: str | None = None) -> bytes:
-        """The job as a line of JSON; who has its id already may give it, as it takes a while to make."""
+    def to_line(self) -> bytes:
+        """The job as a line of JSON: with its id only if one was given, as the other one follows from the rest."""
         fields = self.model_dump(mode="json", exclude={"payload", "id"})
-        return to_line({**fields, "id": job_id or self.id, "payload": self.payload})
+        given = {"id": self.given_id} if self.given_id is not None else {}
+        return to_line({**fields, **given, "payload": self.payload})
 
     def __repr_args__(self) -> Iterator[tuple[str | None, object]]:
         # a payload may be of any size

@@ -1,6 +1,7 @@
 """Working one job: calling its stage, and seeing what becomes of it."""
 
 import hashlib
+import json
 import logging
 import time
 import traceback
@@ -115,9 +116,9 @@ def _later(seconds: float) -> datetime:
 
 
 def _call(line: bytes, collected: Collected) -> None:
-    job = unpack(line)
+    # at once: a change of it would be checked as a whole
+    job = unpack({**json.loads(line), "status": JobStatus.doing})
     function = find_stage(job.task).function
-    job.status = JobStatus.doing
     returned = function(job)
     content = None
     for following in _jobs(returned, job):
