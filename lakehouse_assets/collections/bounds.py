@@ -1,6 +1,7 @@
 """Parts of a series: from one index to another."""
 
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timezone
 from decimal import Decimal
@@ -72,17 +73,50 @@ class Interval:
             found = found & _beyond(schema, self.stop, above=False, equal=self.with_stop)
         return found
 
+    def within(self, schema: Schema, rows: "pl.DataFrame") -> "pl.DataFrame":
+        """Those of sorted rows that are in it."""
+        if len(schema.index) > 1:
+            return rows.filter(self.expression(schema))
+        column, first, end = rows[schema.first.name], 0, rows.height
+        if self.start is not None:
+            first = place_of_value(column, self.start[0], behind=not self.with_start)
+        if self.stop is not None:
+            end = place_of_value(column, self.stop[0], behind=self.with_stop)
+        return rows.slice(first, max(end - first, 0))
+
     def may_touch(self, schema: Schema, file: DataFile) -> bool:
         """Whether a file may have rows in it, as far as the file's bounds tell."""
-        lower, upper = bound_of(schema.first, file.lower), bound_of(schema.first, file.upper)
-        if self.start is not None and upper is not None and compare((upper,), self.start[:1]) < 0:
-            return False
-        return not (self.stop is not None and lower is not None and compare((lower,), self.stop[:1]) > 0)
+        return bool(touched(schema, [file], [self]))
 
 
 def compare(one: Key, other: Key) -> int:
     """Less than zero, zero or more, as one key comes before, at or after another of the same length."""
     return (one > other) - (one < other)
+
+
+def place_of_value(column: "pl.Series", value: Scalar, *, behind: bool) -> int:
+    """Where a value would stand in a sorted column: before all equal ones, or behind them."""
+    # a dozen looks take a tenth of the time of polars' own search, which plans a query
+    return (bisect_right if behind else bisect_left)(column, value)
+
+
+def touched(schema: Schema, files: Iterable[DataFile], intervals: Sequence[Interval]) -> list[DataFile]:
+    """The files that may have rows in one of the intervals, as far as their bounds tell."""
+    kind = schema.first.type.name
+    # this is asked of each file at each write and read
+    ends = [(each.start and each.start[0], each.stop and each.stop[0]) for each in intervals]
+    found = []
+    for file in files:
+        lower = _bound(kind, file.lower) if file.lower is not None else None
+        upper = _bound(kind, file.upper) if file.upper is not None else None
+        for start, stop in ends:
+            if not (
+                (start is not None and upper is not None and upper < start)  # type: ignore[operator]
+                or (stop is not None and lower is not None and lower > stop)  # type: ignore[operator]
+            ):
+                found.append(file)
+                break
+    return found
 
 
 def key_of(schema: Schema, given: object) -> Key | None:

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from lakehouse_assets.collections.bounds import Interval, Key, compare
+from lakehouse_assets.collections.bounds import Interval, Key, compare, place_of_value, touched
 from lakehouse_assets.collections.commits import DataFile
 from lakehouse_assets.collections.datafiles import DataFiles, cut, rows_per_file
-from lakehouse_assets.collections.frames import in_order
+from lakehouse_assets.collections.frames import ends_of, in_order
 from lakehouse_assets.collections.schema import Schema
 
 if TYPE_CHECKING:
@@ -44,8 +44,7 @@ class Span:
     @classmethod
     def of(cls, schema: Schema, rows: "pl.DataFrame") -> "Span":
         """The span of some rows, at least one."""
-        index = rows.select(schema.index)
-        return cls(rows, index.row(0), index.row(-1))
+        return cls(rows, *ends_of(schema, rows))
 
     def meets(self, intervals: Sequence[Interval]) -> bool:
         """Whether some of the rows may be in one of the intervals."""
@@ -82,9 +81,7 @@ class Replace:
         if new.is_empty() and any(interval.is_everything() for interval in self.intervals):
             return Rewrite(tuple(present), ()) if present else None
         removed, old, kept = [], [], []
-        for file in present:
-            if not any(interval.may_touch(schema, file) for interval in self.intervals):
-                continue
+        for file in touched(schema, present, self.intervals):
             frame = files.read(file)
             inside, outside = frame.filter(hit := _in_any(schema, self.intervals)), frame.filter(~hit)
             if not inside.is_empty():
@@ -132,13 +129,13 @@ class Upsert:
         if keys.is_empty():
             return None
         span = Interval(keys.row(0), keys.row(-1), True, True)
-        touched = [file for file in present if span.may_touch(schema, file)]
+        hit = touched(schema, present, [span])
         empty = pl.DataFrame(schema=schema.stored)
-        old = pl.concat([empty, *(files.read(file) for file in touched)]).sort(schema.index)
+        old = pl.concat([empty, *(files.read(file) for file in hit)]).sort(schema.index)
         new = pl.concat([old.join(keys, on=schema.index, how="anti"), self.rows]).sort(schema.index)
         if new.equals(old):
             return None
-        return _rewrite(schema, present, touched, new)
+        return _rewrite(schema, present, hit, new)
 
 
 @dataclass(frozen=True)
@@ -156,17 +153,17 @@ class Load:
 
     def plan(self, schema: Schema, files: DataFiles, present: Sequence[DataFile]) -> Rewrite | None:
         """Rewrite the files that have rows in the interval."""
-        touched = [file for file in present if self.interval.may_touch(schema, file)]
-        if touched and _same_rows(files.read_all(touched, self.interval), self.frames()):
+        hit = touched(schema, present, [self.interval])
+        if hit and _same_rows(files.read_all(hit, self.interval), self.frames()):
             return None
         kept = sum(file.rows or 0 for file in present)
-        return Rewrite(tuple(touched), self._parts(schema, files, touched, self.rows + kept))
+        return Rewrite(tuple(hit), self._parts(schema, files, hit, self.rows + kept))
 
     def _parts(
-        self, schema: Schema, files: DataFiles, touched: Sequence[DataFile], total: int
+        self, schema: Schema, files: DataFiles, hit: Sequence[DataFile], total: int
     ) -> "Iterator[pl.DataFrame]":
         inside = self.interval.expression(schema)
-        for file in touched:
+        for file in hit:
             # at the ends of the interval alone files have other rows
             outside = files.read(file).filter(~inside)
             for part in _around(schema, outside, self.interval):
@@ -259,7 +256,7 @@ def _whole_keys(schema: Schema, frames: "Iterator[pl.DataFrame]") -> "Iterator[p
         if frame.is_empty():
             continue
         if waiting is not None:
-            place = int(waiting[name].search_sorted(waiting[name][-1], side="left"))
+            place = place_of_value(waiting[name], waiting[name][-1], behind=False)
             if place:
                 yield waiting.head(place)
             frame = pl.concat([waiting.slice(place), frame])

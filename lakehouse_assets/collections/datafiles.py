@@ -8,9 +8,9 @@ import uuid
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
-from lakehouse_assets.collections.bounds import Interval, bound_of, sorted_by
+from lakehouse_assets.collections.bounds import Interval, bound_of, place_of_value, sorted_by
 from lakehouse_assets.collections.commits import DataFile
 from lakehouse_assets.collections.frames import in_order
 from lakehouse_assets.collections.schema import Schema
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 ROWS = 1_000_000
 """The most rows of a file."""
 
-FEW_ROWS = 10_000
+FEW_ROWS = 16_000
 """A change of some rows rewrites the files that these are in: of so many rows each, that is little."""
 
 _FILES = 256
@@ -101,19 +101,34 @@ class DataFiles:
         files: Sequence[DataFile],
         interval: Interval | None = None,
         columns: Sequence[str] | None = None,
+        *,
+        at_once: bool = False,
     ) -> Iterator["pl.DataFrame"]:
-        """The rows of several files in the order of their index: in parts where the files' bounds allow it."""
+        """
+        The rows of several files in the order of their index: in parts where the files' bounds allow it.
+
+        The first parts are small, as they may be all that is wanted, unless all are wanted `at_once`.
+        """
         ordered = sorted_by(self._schema, files)
         if ordered is None:
             yield self._together(files, interval, columns)
             return
-        for group in _groups(ordered):
-            yield self._together(group, interval, columns)
+        for group in _groups(ordered, len(ordered) if at_once else 1):
+            yield self._together(group, interval, columns, apart=True)
 
     def _together(
-        self, files: Sequence[DataFile], interval: Interval | None, columns: Sequence[str] | None
+        self,
+        files: Sequence[DataFile],
+        interval: Interval | None,
+        columns: Sequence[str] | None,
+        *,
+        apart: bool = False,
     ) -> "pl.DataFrame":
-        """The rows of some files as one frame, in order: what is done once for many is not done for each."""
+        """
+        The rows of some files as one frame, in order: what is done once for many is not done for each.
+
+        `apart` says that each file starts behind the end of the one before.
+        """
         import polars as pl
         import pyarrow as pa
 
@@ -127,10 +142,15 @@ class DataFiles:
         )
         alike = all(table.schema.equals(tables[0].schema) for table in tables)
         found = [pa.concat_tables(tables)] if alike else tables
-        frame = pl.concat([self._typed(pl.DataFrame(table), needed) for table in found])
-        frame = in_order(self._schema, frame)
+        frames = [
+            self._typed(cast("pl.DataFrame", pl.from_arrow(table, rechunk=False)), needed) for table in found
+        ]
+        frame = frames[0] if len(frames) == 1 else pl.concat(frames)
+        # others may write files that are not sorted; ours bear a digest
+        if not apart or any(file.digest is None for file in files):
+            frame = in_order(self._schema, frame)
         if interval is not None:
-            frame = frame.filter(interval.expression(self._schema))
+            frame = interval.within(self._schema, frame)
         return frame if wanted == needed else frame.select(wanted)
 
     def _typed(self, frame: "pl.DataFrame", names: list[str]) -> "pl.DataFrame":
@@ -220,11 +240,14 @@ class DataFiles:
     def _to_arrow(self, frame: "pl.DataFrame") -> "pa.Table":
         import pyarrow as pa
 
-        table = frame.select(list(self._schema)).to_arrow(compat_level=_oldest())
+        names = list(self._schema)
+        frame = frame if frame.columns == names else frame.select(names)
+        table = frame.to_arrow(compat_level=_oldest())
         # large texts are an Arrow thing that not every reader of the files knows
         plain = {pa.large_string(): pa.string(), pa.large_binary(): pa.binary()}
-        fields = [pa.field(f.name, plain.get(f.type, f.type)) for f in table.schema]
-        return table.cast(pa.schema(fields))
+        if not any(kind in plain for kind in table.schema.types):
+            return table
+        return table.cast(pa.schema([pa.field(f.name, plain.get(f.type, f.type)) for f in table.schema]))
 
     def _bounds(self, frame: "pl.DataFrame") -> "tuple[int | float | str | None, int | float | str | None]":
         """The bounds of sorted rows as the log holds them; wider than they are where the log's are coarse."""
@@ -247,9 +270,9 @@ class DataFiles:
         return (lower, upper) if isinstance(lower, int) else (None, None)
 
 
-def _groups(files: Sequence[DataFile]) -> Iterator[list[DataFile]]:
-    """The files in groups, small ones first, as the first rows may be all that is wanted; of a million rows at most."""
-    size, start = 1, 0
+def _groups(files: Sequence[DataFile], size: int) -> Iterator[list[DataFile]]:
+    """The files in groups: the first one of so many files, later ones of more, all of a million rows at most."""
+    start = 0
     while start < len(files):
         end, rows = start, 0
         while (
@@ -290,9 +313,10 @@ def _apart(schema: Schema, frame: "pl.DataFrame", between: Sequence[DataFile]) -
     if frame.is_empty() or not between:
         return [frame]
     column = frame[schema.first.name]
+    first, last = column[0], column[-1]
     starts = [bound for file in between if (bound := bound_of(schema.first, file.lower)) is not None]
-    inside = [start for start in starts if column[0] < start < column[-1]]
-    places = sorted({int(column.search_sorted(start, side="left")) for start in inside})
+    inside = [start for start in starts if first < start < last]
+    places = sorted({place_of_value(column, start, behind=False) for start in inside})
     cuts = [0, *places, frame.height]
     return [frame.slice(a, b - a) for a, b in pairwise(cuts) if b > a]
 
@@ -313,7 +337,8 @@ def _end_of_key(schema: Schema, frame: "pl.DataFrame", end: int) -> int:
     if end >= frame.height:
         return frame.height
     column = frame[schema.first.name]
-    return int(column.search_sorted(column[end - 1], side="right"))
+    last = column[end - 1]
+    return end if column[end] != last else place_of_value(column, last, behind=True)
 
 
 def _encoding(kind: "pa.DataType") -> str | None:

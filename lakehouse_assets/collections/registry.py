@@ -90,6 +90,7 @@ class Registry:
         self.location = location
         self._log = DeltaLog(location, index=_SCHEMA.first.name)
         self._files = DataFiles(_SCHEMA, location)
+        self._known: tuple[frozenset[str], list[Entry]] = (frozenset(), [])
 
     def entries(self) -> list[Entry]:
         """All collections as they are now, deleted ones with them, sorted by namespace and label."""
@@ -146,10 +147,15 @@ class Registry:
         return self._log.snapshot()
 
     def _read(self, snapshot: Snapshot) -> list[Entry]:
-        found: list[Entry] = []
-        for file in snapshot.files.values():
-            found += [Entry(**row) for row in self._files.read(file).to_dicts()]
-        return sorted(found, key=lambda entry: (entry.namespace, entry.label, entry.uid))
+        keys, entries = frozenset(snapshot.files), self._known[1]
+        # files never change
+        if keys != self._known[0]:
+            found = [row for file in snapshot.files.values() for row in self._files.read(file).to_dicts()]
+            entries = sorted(
+                (Entry(**row) for row in found), key=lambda entry: (entry.namespace, entry.label, entry.uid)
+            )
+            self._known = keys, entries
+        return list(entries)
 
 
 def _frame(entries: Entries) -> "pl.DataFrame":

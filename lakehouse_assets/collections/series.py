@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from lakehouse_assets.collections.bounds import Interval, key_of
 from lakehouse_assets.collections.changes import Change, Replace, Span, Upsert
-from lakehouse_assets.collections.frames import as_polars, is_sorted, to_given, to_stored
+from lakehouse_assets.collections.frames import as_polars, ends_of, is_sorted, to_given, to_stored
 from lakehouse_assets.collections.table import Before, Revision
 from lakehouse_assets.errors import ColumnMissing, InvalidData
 
@@ -75,23 +75,20 @@ class Series:
 
         With `before`, a time or a revision, or `version`, a number, it is what was there then.
         """
-        frames = self._frames(start, stop, closed, select, limit, before, offset=offset, version=version)
+        frames = self._frames(
+            start,
+            stop,
+            closed,
+            select,
+            limit,
+            before,
+            offset=offset,
+            version=version,
+            at_once=limit is None,
+        )
         return to_given(self.schema, self._joined(list(frames), select))
 
-    def df(
-        self,
-        start: object = None,
-        stop: object = None,
-        closed: str = "left",
-        select: Sequence[str] | None = None,
-        limit: int | None = None,
-        before: Before | None = None,
-        *,
-        offset: int = 0,
-        version: int | None = None,
-    ) -> "pl.DataFrame":
-        """The same as `frame`."""
-        return self.frame(start, stop, closed, select, limit, before, offset=offset, version=version)
+    df = frame
 
     def tail(
         self,
@@ -216,6 +213,7 @@ class Series:
         *,
         offset: int = 0,
         version: int | None = None,
+        at_once: bool = False,
     ) -> "Iterator[pl.DataFrame]":
         """The rows as they are stored, frame by frame, of a version that is fixed now."""
         interval = self._interval(start, stop, closed)
@@ -226,7 +224,9 @@ class Series:
         if interval is not None and interval.is_reversed():
             return iter(())
         snapshot = self._table.snapshot(before, version)
-        return _sliced(self._table.rows(snapshot, self.label, interval, columns), offset, limit)
+        return _sliced(
+            self._table.rows(snapshot, self.label, interval, columns, at_once=at_once), offset, limit
+        )
 
     def _pages(
         self, step: int, frames: "Iterator[pl.DataFrame]", select: Sequence[str] | None
@@ -257,6 +257,8 @@ class Series:
         import polars as pl
 
         names = self._selected(select) or list(self.schema)
+        if len(frames) == 1:
+            return frames[0] if frames[0].columns == names else frames[0].select(names)
         empty = pl.DataFrame(schema={name: self.schema[name].type.stored for name in names})
         return pl.concat([empty, *frames]).select(names)
 
@@ -266,7 +268,6 @@ class Series:
 
     def _interval_of(self, rows: "pl.DataFrame", start: object, stop: object, closed: str) -> Interval | None:
         """What a write replaces; an end that is not named is that of the rows, and belongs to it."""
-        index = rows.select(self.schema.index)
         given = Interval.of(self.schema, start, stop, closed)
         if rows.is_empty():
             if (given.start is None) != (given.stop is None):
@@ -276,7 +277,7 @@ class Series:
                 return None
             self._check_direction(given)
             return given
-        first, last = key_of(self.schema, index.row(0)), key_of(self.schema, index.row(-1))
+        first, last = ends_of(self.schema, rows)
         found = Interval(
             given.start or first,
             given.stop or last,

@@ -9,7 +9,7 @@ from datetime import datetime
 from threading import RLock
 from typing import TYPE_CHECKING
 
-from lakehouse_assets.collections.bounds import Interval, before_of, sorted_by
+from lakehouse_assets.collections.bounds import Interval, before_of, sorted_by, touched
 from lakehouse_assets.collections.changes import Change, Rewrite
 from lakehouse_assets.collections.commits import Commit, DataFile, Snapshot
 from lakehouse_assets.collections.datafiles import DataFiles
@@ -93,20 +93,25 @@ class Table:
         columns: Sequence[str] | None = None,
         *,
         backwards: bool = False,
+        at_once: bool = False,
     ) -> "Iterator[pl.DataFrame]":
-        """Frames of the rows of a series in a version, in the order of their index; backwards the last frame first."""
+        """
+        Frames of the rows of a series in a version, in the order of their index; backwards the last frame first.
+
+        The first frames are small, as they may be all that is wanted, unless all are wanted `at_once`.
+        """
         if snapshot is None:
             return
         found = snapshot.of(series)
         if interval is not None:
-            found = [file for file in found if interval.may_touch(self.schema, file)]
+            found = touched(self.schema, found, [interval])
         if not found:
             return
         ordered = sorted_by(self.schema, found) if backwards else None
         if ordered is not None:
             yield from (self.files.read(file, interval, columns) for file in reversed(ordered))
         else:
-            yield from self.files.read_all(found, interval, columns)
+            yield from self.files.read_all(found, interval, columns, at_once=at_once)
 
     def apply(
         self,
