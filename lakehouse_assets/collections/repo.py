@@ -83,6 +83,17 @@ class Repo:
         """The namespaces that have collections, sorted."""
         return sorted({entry.namespace for entry in self._entries() if entry.is_live})
 
+    def signs(self) -> "Mapping[Entry, str]":
+        """
+        What the registry has of all collections now, each with a text that changes when it does; no log is read.
+
+        Deleted ones are left out.
+        """
+        from lakehouse_assets.collections.signs import signs_of
+
+        self.refresh()
+        return signs_of(self.location, [entry for entry in self._entries() if entry.is_live])
+
     def search(self, label: str | None = None, namespace: str = COLLECTION) -> list[Collection]:
         """The collections of a label, of a pattern like `temp*`, or all, sorted by label."""
         found = self.entries(namespace)

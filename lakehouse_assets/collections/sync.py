@@ -77,11 +77,13 @@ def plan(
     remote = [entry for entry in there.registry.entries() if entry.namespace == namespace]
     local = [entry for entry in here.registry.entries() if entry.namespace == namespace]
     wanted = {label.strip() for label in labels}
-    live = {entry.label for entry in remote if entry.is_live}
-    if missing := sorted(wanted - live):
+    known = {entry.uid: entry for entry in local}
+    there_is = {
+        entry.label for entry in remote if entry.is_live or _is_gone_there(entry, known.get(entry.uid))
+    }
+    if missing := sorted(wanted - there_is):
         msg = f"there is no collection {', '.join(map(repr, missing))} in {there.uri}; `ls` lists those that are there"
         raise NotFound(msg)
-    known = {entry.uid: entry for entry in local}
     steps = []
     for entry in remote:
         ours = known.get(entry.uid)
@@ -92,7 +94,7 @@ def plan(
                 msg = f"{entry.label!r} was deleted here; bring it back by `undelete`, then pull again"
                 raise InvalidData(msg)
             continue
-        if entry.is_live or (ours is not None and ours.is_live and ours.changes < entry.changes):
+        if entry.is_live or _is_gone_there(entry, ours):
             steps.append(_step(here, there, entry, ours, local, shallow=shallow))
     return steps
 
@@ -197,6 +199,10 @@ def registered(entries: list[Entry], steps: Sequence[Step]) -> list[Entry]:
         msg = f"{each[1]!r}: here is another collection of that label by now; rename one of them, and pull again"
         raise Diverged(msg, labels=[each[1]])
     return list(found.values())
+
+
+def _is_gone_there(entry: Entry, ours: Entry | None) -> bool:
+    return not entry.is_live and ours is not None and ours.is_live and ours.changes < entry.changes
 
 
 def _is_gone_here(entry: Entry, ours: Entry) -> bool:

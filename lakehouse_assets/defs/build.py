@@ -12,6 +12,7 @@ from lakehouse_assets.defs.automation import keep_fresh
 from lakehouse_assets.defs.checkpoint_cleaning import cleaning_sensors, sweep_job, sweep_schedule
 from lakehouse_assets.defs.checkpoint_io import LakeCheckpoints
 from lakehouse_assets.defs.checks import build_checks
+from lakehouse_assets.defs.collections import build_collections
 from lakehouse_assets.defs.jobs import catalog_job, check_job, make_job
 from lakehouse_assets.defs.journal import flush_job, flush_sensor
 from lakehouse_assets.defs.maintenance import compact_job, merge_job, vacuum_job
@@ -77,14 +78,25 @@ def build_definitions(
         maintenance = compact_job(naming), merge_job(naming), vacuum_job(naming)
         sweep = sweep_job(naming)
         queues = build_queues(naming, _given(uri), get_settings().stage_modules if stages is None else stages)
+        collections = build_collections(naming, get_settings().remotes, seconds=interval)
         return dg.Definitions(
-            assets=[*build_assets(naming), *queues.assets],
-            asset_checks=[*build_checks(naming), *queues.checks],
-            jobs=[make, flush, catalog_job(naming), check, *maintenance, sweep, *queues.jobs],
+            assets=[*build_assets(naming), *collections.assets, *queues.assets],
+            asset_checks=[*build_checks(naming), *collections.checks, *queues.checks],
+            jobs=[
+                make,
+                flush,
+                catalog_job(naming),
+                check,
+                *maintenance,
+                sweep,
+                *collections.jobs,
+                *queues.jobs,
+            ],
             schedules=[
                 make_schedule(naming, make),
                 *maintenance_schedules(naming, *maintenance),
                 sweep_schedule(naming, sweep),
+                *collections.schedules,
             ],
             sensors=[
                 watch_sensor(naming, seconds=interval),
@@ -95,6 +107,7 @@ def build_definitions(
                 flush_sensor(naming, flush),
                 keep_fresh(naming),
                 *cleaning_sensors(naming),
+                *collections.sensors,
                 *queues.sensors,
             ],
             resources={

@@ -1,13 +1,13 @@
 """What deletes checkpoints: the end of a run, and once a day a look for what was forgotten."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import dagster as dg
 from pydantic import Field
 
 from lakehouse_assets.checkpoints import CheckpointScope, Swept, Tree
-from lakehouse_assets.defs.correlation import correlation_id, unfinished_runs
+from lakehouse_assets.defs.correlation import correlation_id, last_word, unfinished_runs
 from lakehouse_assets.defs.failures import explained
 from lakehouse_assets.defs.naming import Naming
 from lakehouse_assets.defs.numbers import human_size
@@ -133,15 +133,6 @@ def _is_needed(instance: dg.DagsterInstance, kept: timedelta) -> Callable[[Tree]
             runs = [run] if run is not None and not run.is_finished else []
         else:
             runs = unfinished_runs(instance, tree.id)
-        return any(_last_word(instance, run) > before for run in runs)
+        return any(last_word(instance, run) > before for run in runs)
 
     return look
-
-
-def _last_word(instance: dg.DagsterInstance, run: dg.DagsterRun) -> datetime:
-    """When a run last said anything; where its host died, it never ends."""
-    records = instance.get_records_for_run(run.run_id, limit=1, ascending=False).records
-    if records:
-        return datetime.fromtimestamp(records[0].timestamp, UTC)
-    record = instance.get_run_record_by_id(run.run_id)
-    return record.create_timestamp if record is not None else datetime.min.replace(tzinfo=UTC)

@@ -103,6 +103,17 @@ _INDEX = {
 }
 _CATALOG = {"datasets": "the index of every dataset in the lake"}
 
+_REGISTRY = {
+    "namespace": "where the label counts: collection, archive, or one of your own",
+    "label": "what it is called, no two the same in a namespace",
+    "uid": "its id, which stays when it gets another label, also in other lakes",
+    "schema_json": "its columns and their types",
+    "path": "the folder of its rows",
+    "created": "when it was made",
+    "deleted_at": "when it was deleted; it can be brought back until garbage is collected",
+    "changes": "how often its label or its deletion changed",
+}
+
 
 def _schema(columns: dict[str, str], **types: str) -> dg.TableSchema:
     return dg.TableSchema(columns=[_column(name, text, types) for name, text in columns.items()])
@@ -129,3 +140,4 @@ FILES = _schema(_FILE)
 MAPPINGS = _schema(_MAPPING, statements="integer")
 INDEX = _schema(_INDEX, resources="list", entity_count="integer", thing_count="integer", stats="object")
 CATALOG = _schema(_CATALOG, datasets="list")
+REGISTRY = _schema(_REGISTRY, created="timestamp", changes="integer")

@@ -1,5 +1,6 @@
 """Which runs belong together: a run and all its re-executions."""
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -32,6 +33,15 @@ def unfinished_runs(instance: dg.DagsterInstance, correlation: str) -> list[dg.D
     if first is not None and not first.is_finished:
         found = [first, *(run for run in found if run.run_id != first.run_id)]
     return list(found)
+
+
+def last_word(instance: dg.DagsterInstance, run: dg.DagsterRun) -> datetime:
+    """When a run last said anything; where its host died, it never ends."""
+    records = instance.get_records_for_run(run.run_id, limit=1, ascending=False).records
+    if records:
+        return datetime.fromtimestamp(records[0].timestamp, UTC)
+    record = instance.get_run_record_by_id(run.run_id)
+    return record.create_timestamp if record is not None else datetime.min.replace(tzinfo=UTC)
 
 
 def reexecute_from_failure(

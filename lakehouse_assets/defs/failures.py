@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import dagster as dg
 
-from lakehouse_assets.errors import AssertionFailed, Conflict, LakehouseError, Locked
+from lakehouse_assets.errors import AssertionFailed, Conflict, Diverged, LakehouseError, Locked
 
 RETRY = dg.RetryPolicy(max_retries=3, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 """For what another writer stood in the way of."""
@@ -17,7 +17,8 @@ def explained() -> Iterator[None]:
     try:
         yield
     except LakehouseError as exc:
-        may_pass = isinstance(exc, Conflict | Locked)
+        # what both sides changed stays so until somebody says what is to count
+        may_pass = isinstance(exc, Conflict | Locked) and not isinstance(exc, Diverged)
         metadata: dict[str, dg.MetadataValue] = {"error": dg.MetadataValue.text(type(exc).__name__)}
         if isinstance(exc, AssertionFailed):
             listed = "\n".join(f"- {failure}" for failure in exc.failures)

@@ -67,6 +67,21 @@ class Naming:
         """The name under which an instance keeps the datasets of this lake."""
         return self.name("dataset")
 
+    @cached_property
+    def collections(self) -> dg.DynamicPartitionsDefinition:
+        """The collections of this lake: its tables of rows, and its datasets."""
+        return dg.DynamicPartitionsDefinition(name=self.name("collections"))
+
+    @cached_property
+    def pulls(self) -> dg.DynamicPartitionsDefinition:
+        """What other lakes have: of each of them, each collection."""
+        return dg.DynamicPartitionsDefinition(name=self.name("pulls"))
+
+    @cached_property
+    def pushes(self) -> dg.DynamicPartitionsDefinition:
+        """What can be brought to other lakes: to each of them, each collection of this lake."""
+        return dg.DynamicPartitionsDefinition(name=self.name("pushes"))
+
     @property
     def resource(self) -> str:
         """The key of the resource that holds the lake."""

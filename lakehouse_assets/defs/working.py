@@ -10,6 +10,9 @@ from lakehouse_assets.model.times import now_utc
 PARTITION = "dagster/partition"
 SENSOR = "dagster/sensor_name"
 
+_BROUGHT = "/dataset/"
+"""What stands between a lake and a dataset in the name of the partition that brings it."""
+
 WAITING = (dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED)
 RUNNING = (dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING)
 
@@ -22,11 +25,13 @@ def datasets_at_work(
     sensor: str | None = None,
 ) -> set[str]:
     """
-    The datasets with runs in one of these states, also of other lakes.
+    The datasets, and other partitions, with runs in one of these states, also of other lakes.
 
-    If given, only of those that were made `within` some time, or that a `sensor` asked for.
+    A dataset that is brought from another lake is among them. If given, only of those that were made `within` some
+    time, or that a `sensor` asked for.
     """
     since: datetime | None = now_utc() - within if within is not None else None
     tags = {SENSOR: sensor} if sensor is not None else {}
     runs = instance.get_runs(dg.RunsFilter(statuses=list(statuses), created_after=since, tags=tags))
-    return {run.tags[PARTITION] for run in runs if PARTITION in run.tags}
+    found = {run.tags[PARTITION] for run in runs if PARTITION in run.tags}
+    return found | {name.rpartition(_BROUGHT)[2] for name in found if _BROUGHT in name}

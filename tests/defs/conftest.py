@@ -42,7 +42,7 @@ def document(number: int) -> Entity:
 @pytest.fixture(autouse=True)
 def _quiet_and_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No instance or lake of the machine, and no debug lines of Dagster."""
-    for name in ("DAGSTER_HOME", "LAKEHOUSE_URI", "LAKEHOUSE_DAGSTER_URL"):
+    for name in ("DAGSTER_HOME", "LAKEHOUSE_URI", "LAKEHOUSE_DAGSTER_URL", "LAKEHOUSE_REMOTES"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("DAGSTER_DISABLE_TELEMETRY", "1")
     monkeypatch.chdir(tmp_path)
@@ -107,11 +107,12 @@ def tick(lake: Lake, instance: dg.DagsterInstance) -> Tick:
         ):
             found = defs.resolve_sensor_def(name).evaluate_tick(context)
         for request in found.dynamic_partitions_requests or []:
+            name = request.partitions_def_name
             if isinstance(request, dg.AddDynamicPartitionsRequest):
-                instance.add_dynamic_partitions("dataset", list(request.partition_keys))
+                instance.add_dynamic_partitions(name, list(request.partition_keys))
             else:
                 for key in request.partition_keys:
-                    instance.delete_dynamic_partition("dataset", key)
+                    instance.delete_dynamic_partition(name, key)
         for event in found.asset_events:
             instance.report_runless_asset_event(event)
         return found

@@ -1,0 +1,170 @@
+"""Garbage as assets: what nobody needs is marked by one, and deleted by the other when the mark is old enough."""
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import dagster as dg
+from pydantic import Field
+
+from lakehouse_assets import layout
+from lakehouse_assets.collections.garbage import GRACE, Collected
+from lakehouse_assets.defs import artifacts
+from lakehouse_assets.defs.collection_assets import GROUP
+from lakehouse_assets.defs.correlation import last_word
+from lakehouse_assets.defs.declaring import Result
+from lakehouse_assets.defs.failures import RETRY, explained
+from lakehouse_assets.defs.metadata import Metadata
+from lakehouse_assets.defs.naming import Naming
+from lakehouse_assets.defs.numbers import human_size
+from lakehouse_assets.defs.preview import Cell, table
+from lakehouse_assets.defs.resources import open_lake
+from lakehouse_assets.defs.working import RUNNING
+from lakehouse_assets.model.times import now_utc
+
+if TYPE_CHECKING:
+    from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+MARK = "gc_mark"
+SWEEP = "gc_sweep"
+JOB = "collect_garbage"
+DAILY = "30 1 * * *"
+
+# a run that has said nothing for so long does not go on: its host died
+_SILENT = timedelta(days=7)
+_MOST_NAMED = 20
+_LONG = timedelta(days=36500)
+
+
+class SweepConfig(dg.Config):
+    """What to delete."""
+
+    grace_days: float = Field(
+        default=GRACE / timedelta(days=1), ge=0, description="How long files stay that nobody needs."
+    )
+    dry_run: bool = Field(default=False, description="Only tell what would be deleted.")
+
+
+def garbage_assets(naming: Naming) -> list[dg.AssetsDefinition]:
+    """The two steps."""
+    return [_mark(naming), _sweep(naming)]
+
+
+def garbage_job(naming: Naming) -> "UnresolvedAssetJobDefinition":
+    """Both steps in one run."""
+    return dg.define_asset_job(
+        naming.name(JOB),
+        selection=dg.AssetSelection.assets(naming.key(MARK), naming.key(SWEEP)),
+        description="Marks what nobody needs any more, and deletes what was marked long enough ago.",
+        tags={"kind": "maintenance"},
+    )
+
+
+def garbage_schedule(naming: Naming, job: "UnresolvedAssetJobDefinition") -> dg.ScheduleDefinition:
+    """Once a day."""
+    return dg.ScheduleDefinition(
+        name=naming.name("daily_gc"),
+        job=job,
+        cron_schedule=DAILY,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description=f"Runs `{JOB}`: what is marked today is deleted in a week, if nobody needs it then.",
+    )
+
+
+def _mark(naming: Naming) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=naming.key(MARK),
+        required_resource_keys={naming.resource},
+        description="**What nobody needs any more, written down:** files of versions that were trimmed away and of "
+        "collections that were deleted, and what killed writers left. Nothing is deleted or moved by it.\n\n"
+        f"Lies at `{layout.LAKE_GC}` in the lake.",
+        metadata={"path": layout.LAKE_GC},
+        group_name=GROUP,
+        kinds={"json"},
+        owners=artifacts.OWNERS,
+        tags={"kind": "maintenance"},
+        code_version="1",
+        retry_policy=RETRY,
+    )
+    def gc_mark(context: dg.AssetExecutionContext) -> Result:
+        with explained():
+            lake = open_lake(context, naming)
+            found = lake.collections.collect_garbage(_LONG)
+        return dg.MaterializeResult(metadata=of_marked(found))
+
+    return gc_mark
+
+
+def _sweep(naming: Naming) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=naming.key(SWEEP),
+        deps=[naming.key(MARK)],
+        required_resource_keys={naming.resource},
+        description="**What was marked, deleted:** if the mark is older than the time of grace, nobody needs the file "
+        "by now, and no run is at work that began before the mark. What is none of ours is named and stays.\n\n"
+        f"Lies at `{layout.LAKE_GC}` in the lake.",
+        metadata={"path": layout.LAKE_GC},
+        group_name=GROUP,
+        kinds={"json"},
+        owners=artifacts.OWNERS,
+        tags={"kind": "maintenance"},
+        code_version="1",
+        retry_policy=RETRY,
+    )
+    def gc_sweep(context: dg.AssetExecutionContext, config: SweepConfig) -> Result:
+        before = oldest_active(context.instance, but=context.run_id)
+        grace = timedelta(days=config.grace_days)
+        if before is not None:
+            grace = max(grace, now_utc() - before)
+        with explained():
+            lake = open_lake(context, naming)
+            found = lake.collections.collect_garbage(grace, dry_run=config.dry_run)
+        return dg.MaterializeResult(metadata=of_swept(found, before, dry_run=config.dry_run))
+
+    return gc_sweep
+
+
+def oldest_active(instance: dg.DagsterInstance, *, but: str | None = None) -> datetime | None:
+    """
+    When the oldest of the runs began that are at work (UTC), None when none is; `but` is the id of one left out.
+
+    Runs that have said nothing for a week are taken for dead.
+    """
+    since = now_utc() - _SILENT
+    records = instance.get_run_records(dg.RunsFilter(statuses=list(RUNNING)))
+    began = [
+        record.create_timestamp
+        for record in records
+        if record.dagster_run.run_id != but and last_word(instance, record.dagster_run) > since
+    ]
+    return min(began, default=None)
+
+
+def of_marked(found: Collected) -> Metadata:
+    """What was marked."""
+    return {
+        "marked": dg.MetadataValue.int(len(found.marked)),
+        "unknown": dg.MetadataValue.int(len(found.unknown)),
+        **_named("marked_files", found.marked),
+        **_named("unknown_files", found.unknown),
+    }
+
+
+def of_swept(found: Collected, before: datetime | None, *, dry_run: bool) -> Metadata:
+    """What was deleted."""
+    told: Metadata = {
+        "hard": dg.MetadataValue.int(len(found.deleted)),
+        "soft": dg.MetadataValue.int(len(found.marked)),
+        "bytes": dg.MetadataValue.int(found.bytes),
+        "size": dg.MetadataValue.text(human_size(found.bytes)),
+        "unknown": dg.MetadataValue.int(len(found.unknown)),
+        "dry_run": dg.MetadataValue.bool(dry_run),
+        **_named("deleted_files", found.deleted),
+    }
+    if before is not None:
+        told["oldest_run_at_work"] = dg.MetadataValue.timestamp(before.timestamp())
+    return told
+
+
+def _named(name: str, keys: tuple[str, ...]) -> Metadata:
+    rows: list[dict[str, Cell]] = [{"file": key} for key in keys[:_MOST_NAMED]]
+    return dict(table(name, rows))
