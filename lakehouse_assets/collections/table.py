@@ -1,11 +1,14 @@
 """One table: versions of files, and the rows in them."""
 
 import logging
+import os
 import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from threading import RLock
 from typing import TYPE_CHECKING
 
@@ -219,8 +222,19 @@ class Table:
             return (self.files.write(plan.add[0], change.series),)
         # most of the time of a write is waited for the disk
         return tuple(
-            in_parallel(lambda frame: self.files.write(frame, change.series), plan.add, workers=_WRITERS)
+            in_parallel(
+                lambda frame: self.files.write(frame, change.series),
+                plan.add,
+                workers=_WRITERS,
+                pool=_writers(os.getpid()),
+            )
         )
+
+
+@cache
+def _writers(process: int) -> ThreadPoolExecutor:
+    """Threads that stay, as starting them takes longer than what small writes need them for; none survives a fork."""
+    return ThreadPoolExecutor(_WRITERS, thread_name_prefix=f"write-tables-{process}")
 
 
 def revision_of(commit: Commit, names: Mapping[str, str | None] | None = None) -> Revision:

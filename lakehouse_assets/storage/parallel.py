@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from itertools import islice
 from typing import TypeVar
 
@@ -16,11 +16,18 @@ WORKERS = 8
 _AHEAD = 4
 
 
-def in_parallel(work: Callable[[T], R], things: Iterable[T], *, workers: int = WORKERS) -> Iterator[R]:
+def in_parallel(
+    work: Callable[[T], R],
+    things: Iterable[T],
+    *,
+    workers: int = WORKERS,
+    pool: ThreadPoolExecutor | None = None,
+) -> Iterator[R]:
     """
     The results of the work on each of the things, in their order; the first error ends it.
 
-    Only some things are taken ahead of the results, so both may be endless.
+    Only some things are taken ahead of the results, so both may be endless. Threads are started for it, and end with
+    it, unless a `pool` of so many is given.
 
     Example:
         >>> list(in_parallel(len, ["a", "bc"]))
@@ -28,15 +35,20 @@ def in_parallel(work: Callable[[T], R], things: Iterable[T], *, workers: int = W
     """
     waiting: deque[Future[R]] = deque()
     left = iter(things)
-    pool = ThreadPoolExecutor(workers)
+    threads = pool or ThreadPoolExecutor(workers)
     try:
-        waiting.extend(pool.submit(work, thing) for thing in islice(left, workers * _AHEAD))
+        waiting.extend(threads.submit(work, thing) for thing in islice(left, workers * _AHEAD))
         while waiting:
             result = waiting.popleft().result()
-            waiting.extend(pool.submit(work, thing) for thing in islice(left, 1))
+            waiting.extend(threads.submit(work, thing) for thing in islice(left, 1))
             yield result
     finally:
-        pool.shutdown(cancel_futures=True)
+        for future in waiting:
+            future.cancel()
+        # what has begun is done before anything else is
+        wait(waiting)
+        if pool is None:
+            threads.shutdown()
 
 
 def batches(things: Iterable[T], size: int) -> Iterator[list[T]]:
