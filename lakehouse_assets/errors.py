@@ -4,6 +4,7 @@ Every exception of this package.
 LakehouseError
 ├── InvalidData   (also a ValueError)
 │   ├── ColumnMissing (also a KeyError)
+│   ├── Damaged
 │   ├── NotJson       (also a TypeError)
 │   ├── EndlessLoop
 │   └── StateCorrupt
@@ -44,6 +45,10 @@ class ColumnMissing(InvalidData, KeyError):
 
     # a KeyError would show the message in quotes
     __str__ = Exception.__str__
+
+
+class Damaged(InvalidData):
+    """A file whose bytes are not what its name, its record or the log of its table says."""
 
 
 class NotJson(InvalidData, TypeError):

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from lakehouse_assets.checkpoints import CheckpointStore
     from lakehouse_assets.collections import Repo
+    from lakehouse_assets.replicas import DatasetStep, Pulled, Resolve
 
 
 class Lake:
@@ -159,6 +160,75 @@ class Lake:
             )
         self.export_catalog(force=force)
         return found
+
+    def plan_pull(
+        self, remote: "Lake | str | Path", *names: str, shallow: bool = False
+    ) -> "list[DatasetStep]":
+        """What a pull would do with each dataset, and how much it would bring; nothing is changed."""
+        from lakehouse_assets.replicas import pull
+
+        there = self._other(remote)
+        return pull.plan_all(
+            self.location, there.location, there.named(names), self.settings, shallow=shallow
+        )
+
+    def pull(
+        self,
+        remote: "Lake | str | Path",
+        *names: str,
+        shallow: bool = False,
+        resolve: "Resolve | None" = None,
+    ) -> "Pulled":
+        """
+        Bring datasets of another lake here, by default all: files, statements, documents and exports.
+
+        Only what is missing is brought. Diverged when statements were changed on both sides, and nothing is changed
+        then: with `resolve="union"` all rows of both sides count, with "ours" or "theirs" those of one side alone.
+        `shallow` brings new datasets without their earlier versions. Tables of rows are brought by
+        `lake.collections.pull(remote.collections)`.
+        """
+        from lakehouse_assets.replicas import pull
+
+        there = self._other(remote)
+        done = pull.pull_all(
+            self.location,
+            there.location,
+            there.named(names),
+            self.settings,
+            shallow=shallow,
+            resolve=resolve,
+            conclude=self._list_brought,
+        )
+        if done.datasets:
+            self.here().export_catalog()
+        return done
+
+    def push(
+        self,
+        remote: "Lake | str | Path",
+        *names: str,
+        shallow: bool = False,
+        resolve: "Resolve | None" = None,
+    ) -> "Pulled":
+        """Bring datasets of this lake to another one: the same as a pull from there, seen from here."""
+        turned: dict[Resolve | None, Resolve | None] = {"ours": "theirs", "theirs": "ours"}
+        whose = turned.get(resolve, resolve)
+        return self._other(remote).pull(self, *names, shallow=shallow, resolve=whose)
+
+    def named(self, names: Sequence[str]) -> list[str]:
+        """These datasets, or all without names; NotFound when one of them is not there."""
+        found = self.datasets()
+        if missing := sorted(set(names) - set(found)):
+            msg = f"no dataset {', '.join(map(repr, missing))} in {self.uri}; there are {', '.join(found) or 'none'}"
+            raise NotFound(msg)
+        return [name for name in found if not names or name in names]
+
+    def _other(self, remote: "Lake | str | Path") -> "Lake":
+        return remote if isinstance(remote, Lake) else self.remote(str(remote))
+
+    def _list_brought(self, name: str) -> None:
+        """Let the index of a dataset tell of what was brought."""
+        self.here().dataset(name).export("index", assertions=False, flush_first=False, update_index=False)
 
     def signs(self, names: Sequence[str] | None = None, *, seconds: float = math.inf) -> dict[str, str]:
         """

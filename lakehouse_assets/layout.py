@@ -83,6 +83,15 @@ TAG_FALLBACKS = {
 # the last version of the table that changed its content, for when the log that tells it is gone
 TABLE_CONTENT = f"{TAGS}/statements/content_version"
 
+# of contents of the table that came from elsewhere, by their marks: which contents are part of them
+TABLE_LINEAGE = f"{TAGS}/statements/lineage"
+
+# of documents: the digest that they had when they were last the same here and there
+REPLICA_BASES = f"{TAGS}/replicas/documents"
+
+# there while datasets are brought; what it says was not wholly done when nobody is at it any more
+REPLICA_BEGUN = f"{TAGS}/replicas/begun"
+
 # what the assertions of pipeline.yml last came to
 ASSERTIONS = f"{TAGS}/statements/assertions"
 

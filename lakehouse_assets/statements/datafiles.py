@@ -94,6 +94,19 @@ class StagedFile:
         return AddAction(self.key, self.size, values, now, new, json.dumps(stats))
 
 
+def addition(file: DataFile) -> "AddAction":
+    """What a commit says to take in a file that another table has; what is not known of it is not said."""
+    from deltalake.transaction import AddAction
+
+    bounds = {"minValues": file.first, "maxValues": file.last}
+    stats: dict[str, object] = {"numRecords": file.rows}
+    stats |= {name: {s.ENTITY_ID: value} for name, value in bounds.items() if value is not None}
+    if file.tombstones is not None:
+        stats["nullCount"] = {s.DELETED_AT: file.rows - file.tombstones}
+    values = {"shard": file.partition.shard, "bucket": file.partition.bucket, "origin": file.partition.origin}
+    return AddAction(file.key, file.size, values, int(time.time() * 1000), True, json.dumps(stats))
+
+
 def removal(file: DataFile, *, new: bool) -> "RemoveAction":
     """What a commit says to take a file out; `new` unless others hold the very same rows."""
     from deltalake.transaction import RemoveAction
@@ -122,6 +135,12 @@ def files_in(actions: Any) -> list[DataFile]:
         )
         for row in rows
     ]
+
+
+def partition_of(key: str) -> Partition:
+    """The partition of a file by its key."""
+    values = dict(folder.split("=", 1) for folder in key.split("/")[:-1])
+    return Partition(*(unquote(values[name]) for name in s.PARTITION_BY))
 
 
 def _tombstones(row: dict[str, Any]) -> int | None:

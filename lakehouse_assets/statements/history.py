@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 from lakehouse_assets.errors import NotFound, StorageError
 from lakehouse_assets.statements import schema as s
-from lakehouse_assets.statements.datafiles import DataFile, Partition, Snapshot
+from lakehouse_assets.statements.datafiles import DataFile, Partition, Snapshot, partition_of
 from lakehouse_assets.statements.footers import Footers
 from lakehouse_assets.statements.ranges import Part, read, select
 from lakehouse_assets.statements.table import StatementTable
@@ -192,9 +192,7 @@ def _named(keys: Iterable[str], snapshot: Snapshot) -> list[DataFile]:
 
 
 def _unbounded(key: str) -> DataFile:
-    values = dict(folder.split("=", 1) for folder in key.split("/")[:-1])
-    partition = Partition(*(unquote(values[name]) for name in s.PARTITION_BY))
-    return DataFile(key, partition, rows=0, size=0, first=None, last=None, tombstones=None)
+    return DataFile(key, partition_of(key), rows=0, size=0, first=None, last=None, tombstones=None)
 
 
 def _data_file(add: dict[str, Any]) -> DataFile:

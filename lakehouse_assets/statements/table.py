@@ -20,9 +20,11 @@ from lakehouse_assets.statements.datafiles import (
     Snapshot,
     StagedFile,
     Step,
+    addition,
     files_in,
     removal,
 )
+from lakehouse_assets.statements.marks import CONTENT_VERSION, LAYOUT_ONLY, TableLog
 from lakehouse_assets.storage.answers import explain_text
 from lakehouse_assets.storage.location import Location
 from lakehouse_assets.storage.options import for_delta
@@ -33,15 +35,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CONTENT_VERSION = "lakehouse.content_version"
-"""In a commit's metadata: the version whose content the commit left as it was."""
-
 NO_TABLE = "none"
 
 COMMIT_TRIES = 20
 # what delta-rs calls an object store that refuses
 _STORE = "Generic S3 error"
-_LAYOUT_ONLY = {"OPTIMIZE", "VACUUM START", "VACUUM END"}
 
 
 class StatementTable:
@@ -130,6 +128,24 @@ class StatementTable:
         actions: list[AddAction | RemoveAction] = [*gone, *(file.action(new=not same_rows) for file in files)]
         return self._commit(actions, {}, tries=1, instead_of=frozenset(file.key for file in read))
 
+    def turn_into(self, base: Snapshot, files: Sequence[DataFile], *, metadata: Mapping[str, str]) -> int:
+        """
+        Have these files and no others from now on, in one commit on the version `base`; they lie there already.
+
+        Conflict when somebody committed in between.
+        """
+        kept, wanted = {file.key for file in base.files}, {file.key for file in files}
+        gone = [removal(file, new=True) for file in base.files if file.key not in wanted]
+        actions: list[AddAction | RemoveAction] = [
+            *gone,
+            *(addition(file) for file in files if file.key not in kept),
+        ]
+        return self._commit(actions, metadata, tries=1, base=base.version)
+
+    def note(self, base: Snapshot, metadata: Mapping[str, str]) -> int:
+        """A commit on the version `base` that only says something; Conflict when somebody committed in between."""
+        return self._commit([], metadata, tries=1, base=base.version, same_content=True)
+
     def removed(self, *, hours: int) -> set[str]:
         """The files that commits took out of the version last seen, at least so many hours ago."""
         if self._known is None:
@@ -139,6 +155,10 @@ class StatementTable:
 
     def files_at(self, version: int) -> set[str]:
         """The files of an earlier version; StorageError when the log does not reach back to it."""
+        return set(self.sizes_at(version))
+
+    def sizes_at(self, version: int) -> dict[str, int]:
+        """The same, with the bytes of each."""
         import deltalake
         from deltalake.exceptions import DeltaError
 
@@ -147,7 +167,7 @@ class StatementTable:
         except (OSError, DeltaError) as exc:
             msg = f"cannot open version {version} of {self.location.uri}: {explain_text(str(exc))}"
             raise StorageError(msg) from exc
-        return {file.key for file in files_in(table.get_add_actions(flatten=True))}
+        return {file.key: file.size for file in files_in(table.get_add_actions(flatten=True))}
 
     def content_version(self) -> str:
         """
@@ -169,7 +189,7 @@ class StatementTable:
             for commit in commits:
                 if CONTENT_VERSION in commit:
                     return str(commit[CONTENT_VERSION])
-                if commit.get("operation") not in _LAYOUT_ONLY:
+                if commit.get("operation") not in LAYOUT_ONLY:
                     return f"{snapshot.table_id}:{commit['version']}"
             if len(commits) < limit:
                 # the log of older commits was cleaned up: what is left only changed the layout
@@ -188,7 +208,12 @@ class StatementTable:
         """Keep the content version in a side file, for the day when the log that tells it is cleaned up."""
         version = self.content_version()
         if self._noted() != version:
-            self._dataset.write(layout.TABLE_CONTENT, json.dumps({"content_version": version}).encode())
+            self.note_content_of(version, TableLog(self._dataset).content_mark)
+
+    def note_content_of(self, version: str, mark: str | None) -> None:
+        """Keep the version and the mark of a content whose commits are not in the log."""
+        told = {"content_version": version, "mark": mark}
+        self._dataset.write(layout.TABLE_CONTENT, json.dumps(told).encode())
 
     def _noted(self) -> str | None:
         data = self._dataset.read_or_none(layout.TABLE_CONTENT)
@@ -202,6 +227,8 @@ class StatementTable:
         tries: int,
         instead_of: frozenset[str] = frozenset(),
         step: Step | None = None,
+        base: int | None = None,
+        same_content: bool = False,
     ) -> int:
         """
         Commit; what only takes the place of other files needs a version that has them, and keeps its content version.
@@ -222,8 +249,13 @@ class StatementTable:
             if not instead_of <= {file.key for file in snapshot.files}:
                 msg = "another program rewrote the files of this partition meanwhile; nothing was changed, run it again"
                 raise Conflict(msg)
+            if base not in (None, snapshot.version):
+                msg = (
+                    f"somebody else changed {self.location.uri} meanwhile; nothing was changed, run it again"
+                )
+                raise Conflict(msg)
             table = self._known[0]
-            if instead_of:
+            if instead_of or same_content:
                 notes[CONTENT_VERSION] = self._content_of(table, snapshot)
             # Delta itself would take a step twice
             if step is not None and _has_step(table, step):

@@ -159,26 +159,26 @@ def test_what_nobody_needs_is_collected(lakehouse: Lakehouse, paris: Path) -> No
 
 
 def test_collections_are_pushed_and_pulled(lakehouse: Lakehouse, paris: Path, folder: Path) -> None:
-    plan = lakehouse("collections", "plan", "second", "--push", "--json").json
+    plan = lakehouse("collections", "plan", "./second", "--push", "--json").json
     assert ([each["state"] for each in plan["plan"]], plan["bytes"] > 0) == (["new"], True)
-    pushed = lakehouse("collections", "push", "second")
+    pushed = lakehouse("collections", "push", "./second")
     assert (pushed.code, pushed.out.startswith("pushed temperature (new): 2 versions, 1 file")) == (0, True)
-    assert lakehouse("collections", "push", "second").out == "nothing to be pushed: all is the same\n"
+    assert lakehouse("collections", "push", "./second").out == "nothing to be pushed: all is the same\n"
     for lake, number in (("data", 7), ("second", 8)):
         (folder / "new.csv").write_text(
             f"day,value,note\n2026-01-0{number},{number}.0,\n2026-01-09,{number}.0,\n"
         )
         assert lakehouse("--uri", lake, "collections", "write", "temperature", "paris", "new.csv").code == 0
-    refused = lakehouse("collections", "pull", "second")
+    refused = lakehouse("collections", "pull", "./second")
     assert (refused.code, "--resolve" in refused.err, refused.err.count("\n")) == (1, True, 1)
-    assert lakehouse("collections", "plan", "second").out.splitlines()[1].split()[:2] == [
+    assert lakehouse("collections", "plan", "./second").out.splitlines()[1].split()[:2] == [
         "temperature",
-        "diverged",
+        "collection",
     ]
-    assert lakehouse("collections", "pull", "second", "--resolve", "mine").code == 2
-    merged = lakehouse("collections", "pull", "second", "--resolve", "theirs", "--json").json
+    assert lakehouse("collections", "pull", "./second", "--resolve", "mine").code == 2
+    merged = lakehouse("collections", "pull", "./second", "--resolve", "theirs", "--json").json
     assert merged["collections"] == ["temperature"]
-    assert lakehouse("collections", "push", "second", "temperature").code == 0
+    assert lakehouse("collections", "push", "./second", "temperature").code == 0
     read = [
         lakehouse("--uri", lake, "collections", "read", "temperature", "paris").out
         for lake in ("data", "second")
@@ -187,4 +187,4 @@ def test_collections_are_pushed_and_pulled(lakehouse: Lakehouse, paris: Path, fo
         True,
         ["7.0", "8.0", "8.0"],
     )
-    assert lakehouse("collections", "pull", "second", "nope").code == 1
+    assert lakehouse("collections", "pull", "./second", "nope").code == 1

@@ -1,25 +1,33 @@
-"""Collections of one place to another."""
+"""Datasets and collections of one lake to another."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lakehouse_assets.cli import humane, output
 from lakehouse_assets.cli.call import Call, WrongUsage
-from lakehouse_assets.cli.collections.group import Namespace, group
+from lakehouse_assets.cli.collections.group import group
 from lakehouse_assets.cli.verb import verb
 
 if TYPE_CHECKING:
-    from lakehouse_assets.collections.sync import Resolve, Step, Synced
+    from lakehouse_assets.collections.sync import Step, Synced
+    from lakehouse_assets.lake import Lake
+    from lakehouse_assets.replicas import DatasetStep, Pulled, Resolve
+
+DATASET = "dataset"
 
 Remote = Annotated[
     str,
     typer.Argument(
-        metavar="REMOTE", show_default=False, help="The other lake: a folder, or s3://bucket/lake."
+        metavar="REMOTE",
+        show_default=False,
+        help="The other lake: a folder like ../lake, s3://bucket/lake, or a name of LAKEHOUSE_REMOTES.",
     ),
 ]
 SomeLabels = Annotated[
-    list[str] | None, typer.Argument(metavar="LABEL...", show_default=False, help="Default: all.")
+    list[str] | None,
+    typer.Argument(metavar="LABEL...", show_default=False, help="Datasets and collections. Default: all."),
 ]
 Shallow = Annotated[
     bool, typer.Option("--shallow", help="The newest version alone, without the earlier ones.")
@@ -28,10 +36,95 @@ Whose = Annotated[
     str | None,
     typer.Option(
         "--resolve",
-        metavar="WHOSE",
-        help="Whose rows count where both sides changed the same ones: ours or theirs.",
+        metavar="HOW",
+        help="What becomes of what both sides changed. Of datasets: union has all statements of both, ours or theirs "
+        "those of one side alone. Of collections, ours or theirs says whose rows count where both changed the same.",
     ),
 ]
+Kind = Annotated[
+    str | None,
+    typer.Option(
+        "--namespace", metavar="NAME", help="Only collections of this one, or only datasets: dataset."
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """What is brought from one lake to another: datasets, collections of a namespace, or both."""
+
+    here: "Lake"
+    there: "Lake"
+    datasets: list[str]
+    labels: list[str]
+    namespace: str
+    resolve: "Resolve | None" = None
+    shallow: bool = False
+
+    @classmethod
+    def make(
+        cls,
+        here: "Lake",
+        there: "Lake",
+        labels: list[str] | None,
+        namespace: str | None,
+        *,
+        resolve: str | None = None,
+        shallow: bool = False,
+    ) -> "Exchange":
+        """What is meant; NotFound when a label is neither of a dataset nor of a collection there."""
+        from lakehouse_assets.errors import NotFound
+
+        wanted, space = [label.strip() for label in labels or []], namespace or "collection"
+        datasets = there.datasets() if namespace in (None, DATASET) else []
+        tables = [entry.label for entry in there.collections.entries(space)] if space != DATASET else []
+        if labels:
+            datasets = [name for name in datasets if name in wanted]
+            tables = [label for label in tables if label in wanted]
+        missing = sorted(set(wanted) - set(datasets) - set(tables))
+        if missing:
+            msg = f"there is no {', '.join(map(repr, missing))} in {there.uri}; `lakehouse collections ls` lists all"
+            raise NotFound(msg)
+        # without labels the deletions of collections come along, too
+        chosen = tables if labels else []
+        if labels and not tables:
+            space = DATASET
+        return cls(here, there, datasets, chosen, space, _how(resolve), shallow)
+
+    def plan(self) -> "tuple[list[DatasetStep], list[Step]]":
+        """What would be done with each; nothing is changed."""
+        steps = self.here.plan_pull(self.there, *self.datasets, shallow=self.shallow) if self.datasets else []
+        return steps, self._tables()
+
+    def apply(self) -> "tuple[Pulled, Synced]":
+        """Bring them; what both sides changed refuses all of it, unless it is said what becomes of it."""
+        from lakehouse_assets.collections import sync
+        from lakehouse_assets.replicas import Pulled
+
+        whose: sync.Resolve | None = None if self.resolve == "union" else self.resolve
+        if whose is None:
+            sync.refuse(self._tables())
+        pulled = Pulled()
+        if self.datasets:
+            pulled = self.here.pull(self.there, *self.datasets, shallow=self.shallow, resolve=self.resolve)
+        synced = sync.Synced()
+        if self.namespace != DATASET:
+            synced = self.here.collections.pull(
+                self.there.collections,
+                *self.labels,
+                shallow=self.shallow,
+                resolve=whose,
+                namespace=self.namespace,
+            )
+        return pulled, synced
+
+    def _tables(self) -> "list[Step]":
+        if self.namespace == DATASET:
+            return []
+        repo = self.here.collections
+        return repo.plan_pull(
+            self.there.collections, *self.labels, shallow=self.shallow, namespace=self.namespace
+        )
 
 
 @verb(group, "plan", example="lakehouse collections plan s3://bucket/lake")
@@ -41,21 +134,20 @@ def plan(
     labels: SomeLabels = None,
     shallow: Shallow = False,
     push: Annotated[bool, typer.Option("--push", help="What a push would do, not a pull.")] = False,
-    namespace: Namespace = "collection",
+    namespace: Kind = None,
 ) -> None:
-    """Tell what a pull would do with each collection, and how much it would bring. Nothing is changed."""
-    from lakehouse_assets.collections import Repo
-
-    here, there = call.lake().collections, Repo(remote)
-    here, there = (there, here) if push else (here, there)
-    steps = here.plan_pull(there, *(labels or []), shallow=shallow, namespace=namespace)
+    """Tell what a pull would do with each dataset and collection, and how much it would bring. Nothing is changed."""
+    here, there = _sides(call, remote, push=push)
+    datasets, tables = Exchange.make(here, there, labels, namespace, shallow=shallow).plan()
     if call.as_json:
-        output.document(
-            {"plan": [_document(step) for step in steps], "bytes": sum(step.bytes for step in steps)}
-        )
+        size = sum(step.bytes for step in datasets) + sum(step.bytes for step in tables)
+        told = {"plan": [_document(step) for step in tables], "datasets": [_told(step) for step in datasets]}
+        output.document({**told, "bytes": size})
         return
-    columns = ["label", "state", "versions", "files", "size"]
-    output.table(columns, map(_row, steps), numbers=("versions", "files", "size"))
+    columns = ["label", "kind", "state", "versions", "files", "blobs", "size"]
+    rows = [*map(_dataset_row, datasets), *map(_row, tables)]
+    output.table(columns, rows, numbers=("versions", "files", "blobs", "size"))
+    _warn(datasets)
 
 
 @verb(group, "pull", example="lakehouse collections pull s3://bucket/lake temperature")
@@ -65,18 +157,16 @@ def pull(
     labels: SomeLabels = None,
     shallow: Shallow = False,
     resolve: Whose = None,
-    namespace: Namespace = "collection",
-) -> None:
+    namespace: Kind = None,
+) -> int | None:
     """
-    Bring the collections of another lake here: rows, versions, labels and deletions.
+    Bring the datasets and collections of another lake here: files, rows, versions, labels and deletions.
 
-    Only what is ahead is brought. Where both sides were changed nothing is, unless --resolve says whose rows count.
+    Only what is ahead is brought. Where both sides were changed nothing is, unless --resolve says what becomes of it.
     """
-    from lakehouse_assets.collections import Repo
-
-    here, whose = call.lake().collections, _whose(resolve)
-    done = here.pull(Repo(remote), *(labels or []), shallow=shallow, resolve=whose, namespace=namespace)
-    _tell(call, done, "pulled")
+    here, there = _sides(call, remote, push=False)
+    exchange = Exchange.make(here, there, labels, namespace, resolve=resolve, shallow=shallow)
+    return _tell(call, *exchange.apply(), "pulled")
 
 
 @verb(group, "push", example="lakehouse collections push s3://bucket/lake temperature")
@@ -86,38 +176,87 @@ def push(
     labels: SomeLabels = None,
     shallow: Shallow = False,
     resolve: Whose = None,
-    namespace: Namespace = "collection",
-) -> None:
-    """Bring the collections of this lake to another one, as a pull from there would."""
-    from lakehouse_assets.collections import Repo
+    namespace: Kind = None,
+) -> int | None:
+    """Bring the datasets and collections of this lake to another one, as a pull from there would."""
+    here, there = _sides(call, remote, push=True)
+    turned = {"ours": "theirs", "theirs": "ours"}
+    whose = turned.get(resolve, resolve) if resolve is not None else None
+    exchange = Exchange.make(here, there, labels, namespace, resolve=whose, shallow=shallow)
+    return _tell(call, *exchange.apply(), "pushed")
 
-    here, whose = call.lake().collections, _whose(resolve)
-    done = here.push(Repo(remote), *(labels or []), shallow=shallow, resolve=whose, namespace=namespace)
-    _tell(call, done, "pushed")
+
+def _sides(call: Call, remote: str, *, push: bool) -> "tuple[Lake, Lake]":
+    """The lake that is changed, and the one that is read."""
+    ours = call.lake()
+    theirs = ours.remote(remote)
+    return (theirs, ours) if push else (ours, theirs)
 
 
-def _whose(text: str | None) -> "Resolve | None":
-    known: dict[str | None, Resolve | None] = {None: None, "ours": "ours", "theirs": "theirs"}
+def _how(text: str | None) -> "Resolve | None":
+    known: dict[str | None, Resolve | None] = {
+        None: None,
+        "union": "union",
+        "ours": "ours",
+        "theirs": "theirs",
+    }
     if text in known:
         return known[text]
-    msg = f"--resolve is ours or theirs, not {text!r}"
+    msg = f"--resolve is union, ours or theirs, not {text!r}"
     raise WrongUsage(msg)
 
 
-def _tell(call: Call, done: "Synced", what: str) -> None:
+def _tell(call: Call, pulled: "Pulled", synced: "Synced", what: str) -> int | None:
+    """Print what was done; 1 when something there was damaged."""
     if call.as_json:
-        told = {"collections": list(done.collections), "same": list(done.same), "versions": done.versions}
-        output.document({**told, "files": done.files, "bytes": done.bytes})
-        return
-    for step in done.steps:
-        if step.label in done.collections:
-            state = f"{step.state}, renamed" if step.renamed else step.state
-            files = f"{humane.count(len(step.files), 'file')}, {humane.size(step.bytes)}"
-            output.line(
-                f"{what} {step.label} ({state}): {humane.count(len(step.versions), 'version')}, {files}"
+        told = {"collections": list(synced.collections), "datasets": list(pulled.datasets)}
+        counts = {"versions": synced.versions + pulled.versions, "files": synced.files + pulled.files}
+        blobs = {"blobs_moved": pulled.blobs_moved, "blobs_skipped": pulled.blobs_skipped}
+        more = {"same": [*pulled.same, *synced.same], "bytes": synced.bytes + pulled.bytes}
+        steps = [_told(step) for step in pulled.steps]
+        output.document(
+            {**told, **more, **counts, **blobs, "quarantined": list(pulled.quarantined), "steps": steps}
+        )
+    else:
+        for step in pulled.steps:
+            if step.name in pulled.datasets:
+                output.line(f"{what} {_sentence(step)}")
+        for table in synced.steps:
+            if table.label in synced.collections:
+                state = f"{table.state}, renamed" if table.renamed else table.state
+                files = f"{humane.count(len(table.files), 'file')}, {humane.size(table.bytes)}"
+                versions = humane.count(len(table.versions), "version")
+                output.line(f"{what} {table.label} ({state}): {versions}, {files}")
+        if not synced.collections and not pulled.datasets:
+            output.line(f"nothing to be {what}: all is the same")
+    _warn(pulled.steps)
+    for name in pulled.quarantined:
+        output.warn(
+            f"the file {name} is damaged at its source; its bytes lie in the quarantine, the rest was {what}"
+        )
+    return 1 if pulled.quarantined else None
+
+
+def _sentence(step: "DatasetStep") -> str:
+    parts = [
+        humane.count(step.versions, "version") if step.versions else "",
+        humane.count(step.files, "data file") if step.files else "",
+        humane.count(step.blobs, "archived file") if step.blobs else "",
+        f"exports of {', '.join(step.exports)}" if step.exports else "",
+        ", ".join(step.documents),
+        humane.size(step.bytes),
+    ]
+    return f"{step.name} ({step.state}): {', '.join(part for part in parts if part)}"
+
+
+def _warn(steps: "list[DatasetStep] | tuple[DatasetStep, ...]") -> None:
+    for step in steps:
+        if step.conflicts:
+            output.warn(f"{step.name}: {', '.join(step.conflicts)} was changed on both sides; ours stays")
+        if step.waiting:
+            output.warn(
+                f"{step.name}: {humane.count(step.waiting, 'statement')} wait in the journal there; flush it first"
             )
-    if not done.collections:
-        output.line(f"nothing to be {what}: all is the same")
 
 
 def _document(step: "Step") -> dict[str, object]:
@@ -125,12 +264,17 @@ def _document(step: "Step") -> dict[str, object]:
     return {**told, "versions": len(step.versions), "files": len(step.files), "bytes": step.bytes}
 
 
+def _told(step: "DatasetStep") -> dict[str, object]:
+    lists = {"conflicts": step.conflicts, "exports": step.exports, "documents": step.documents}
+    return {**vars(step), **{name: list(values) for name, values in lists.items()}}
+
+
 def _row(step: "Step") -> list[str]:
     state = f"{step.state}, renamed" if step.renamed else step.state
-    return [
-        step.label,
-        state,
-        humane.count(len(step.versions)),
-        humane.count(len(step.files)),
-        humane.size(step.bytes),
-    ]
+    counts = [humane.count(len(step.versions)), humane.count(len(step.files)), ""]
+    return [step.label, "collection", state, *counts, humane.size(step.bytes)]
+
+
+def _dataset_row(step: "DatasetStep") -> list[str]:
+    counts = [humane.count(number) for number in (step.versions, step.files, step.blobs)]
+    return [step.name, DATASET, step.state, *counts, humane.size(step.bytes)]

@@ -1,0 +1,169 @@
+"""Bringing archived files: each content once, by its checksum, and what is known of it."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from lakehouse_assets import layout
+from lakehouse_assets.archive.names import is_checksum
+from lakehouse_assets.archive.walk import BLOB, META, parts
+from lakehouse_assets.errors import Damaged, NotFound
+from lakehouse_assets.replicas.copying import copy_file
+from lakehouse_assets.storage.digest import digest_of
+from lakehouse_assets.storage.location import Location
+from lakehouse_assets.storage.parallel import in_parallel
+from lakehouse_assets.storage.tags import Tags
+
+log = logging.getLogger(__name__)
+
+_TEXT = ".txt"
+# so many contents are brought before what is known of them
+_BATCH = 256
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A file of the archive that is missing here: its key and its bytes; `here` is one of another size."""
+
+    key: str
+    size: int
+    here: bool = False
+
+    @property
+    def checksum(self) -> str:
+        """The checksum of the content that it belongs to."""
+        return self.key.split("/")[-2]
+
+
+@dataclass
+class Brought:
+    """What was brought of an archive, or is to be: contents, small files beside them, bytes, and what was damaged."""
+
+    blobs: int = 0
+    there: int = 0
+    small: int = 0
+    bytes: int = 0
+    quarantined: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Part:
+    blobs: list[Wanted]
+    small: list[Wanted]
+    there: int
+
+
+def count_missing(here: Location, there: Location, *, later: bool) -> Brought:
+    """What a pull would bring; `later` says that the dataset there is a later state of the one here."""
+    found = Brought()
+    for part in _compared(here, there, later=later):
+        found.blobs += len(part.blobs)
+        found.there += part.there
+        found.small += len(part.small)
+        found.bytes += sum(each.size for each in part.blobs)
+    return found
+
+
+def bring_archive(here: Location, there: Location, *, later: bool) -> Brought:
+    """
+    Bring what is missing here, contents first.
+
+    A content whose bytes are not what its name says goes to the quarantine here; the rest goes on.
+    """
+    found = Brought()
+    blobs: list[Wanted] = []
+    small: list[Wanted] = []
+    for part in _compared(here, there, later=later):
+        found.there += part.there
+        blobs += part.blobs
+        small += part.small
+        if len(blobs) + len(small) >= _BATCH:
+            _bring(here, there, blobs, small, found)
+            blobs, small = [], []
+    _bring(here, there, blobs, small, found)
+    if found.blobs or found.small:
+        Tags(here).set(layout.TAG_ARCHIVE_UPDATED)
+    return found
+
+
+def _bring(
+    here: Location, there: Location, blobs: Sequence[Wanted], small: Sequence[Wanted], found: Brought
+) -> None:
+    for each, is_good in zip(
+        blobs, in_parallel(lambda one: _bring_blob(here, there, one), blobs), strict=True
+    ):
+        if is_good:
+            found.blobs += 1
+            found.bytes += each.size
+        elif is_good is False:
+            found.quarantined.append(each.checksum)
+    for is_there in in_parallel(lambda one: _bring_small(here, there, one), small):
+        found.small += is_there
+
+
+def _bring_blob(here: Location, there: Location, wanted: Wanted) -> bool | None:
+    """Whether a content is what its name says; None when it is gone from there, or right here already."""
+    if wanted.here and not _set_aside(here, wanted.key):
+        return None
+    try:
+        copy_file(there, here, wanted.key, size=wanted.size, checksum=wanted.checksum)
+    except Damaged as exc:
+        log.warning("%s", exc)
+        _quarantine(here, there, wanted)
+        return False
+    except NotFound:
+        # deleted since it was listed
+        return None
+    return True
+
+
+def _set_aside(here: Location, key: str) -> bool:
+    """Move a content to the quarantine that is damaged here; False when it is right."""
+    checksum = key.split("/")[-2]
+    try:
+        with here.open(key) as stream:
+            if digest_of(stream)[0] == checksum:
+                return False
+        here.move(key, layout.quarantined_blob(checksum))
+    except NotFound:
+        return True
+    log.warning("%s was damaged; it is brought anew", here.url(key))
+    return True
+
+
+def _quarantine(here: Location, there: Location, wanted: Wanted) -> None:
+    size = there.size(wanted.key)
+    if size is not None:
+        copy_file(there, here, wanted.key, size=size, to=layout.quarantined_blob(wanted.checksum))
+
+
+def _bring_small(here: Location, there: Location, wanted: Wanted) -> bool:
+    data = there.read_or_none(wanted.key)
+    if data is not None:
+        here.write(wanted.key, data)
+    return data is not None
+
+
+def _compared(here: Location, there: Location, *, later: bool) -> Iterator[_Part]:
+    """The parts of the archive there, each with what of it is missing here."""
+    return in_parallel(lambda part: _compare(here, there, part, later=later), parts(there))
+
+
+def _compare(here: Location, there: Location, part: str, *, later: bool) -> _Part:
+    ours = {entry.key: entry.size for entry in here.entries(part)}
+    found = _Part([], [], 0)
+    known = 0
+    for entry in there.entries(part):
+        folder, _, name = entry.key.rpartition("/")
+        checksum = folder.rpartition("/")[2]
+        if not is_checksum(checksum) or folder != layout.folder(checksum):
+            continue
+        size = ours.get(entry.key)
+        wanted = Wanted(entry.key, entry.size, here=size is not None)
+        if name == BLOB:
+            known += size == entry.size
+            if size != entry.size:
+                found.blobs.append(wanted)
+        elif name.endswith((META, _TEXT)) and (size is None or (later and size != entry.size)):
+            found.small.append(wanted)
+    return _Part(found.blobs, found.small, known)
