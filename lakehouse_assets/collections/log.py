@@ -138,9 +138,24 @@ class DeltaLog:
         self._read(versions)
         return [self._commits[version] for version in versions if version in self._commits]
 
+    def of(self, versions: Iterable[int]) -> list[Commit]:
+        """The commits of these versions, as far as the log still tells of them."""
+        numbers = list(versions)
+        self._read(numbers)
+        return [self._commits[number] for number in numbers if number in self._commits]
+
     def first(self) -> int:
         """The oldest version that can be read."""
-        return _first(*self._listed())
+        return self.span()[0]
+
+    def span(self) -> tuple[int, int]:
+        """The oldest version that can be read, and the newest one; NotFound when there is no table."""
+        versions, checkpoints = self._listed()
+        if not versions and not checkpoints:
+            raise NotFound(
+                f"there is no table in {self.location.uri}; it was never written, or is trimmed away"
+            )
+        return _first(versions, checkpoints), max([*versions, *checkpoints])
 
     def dropped(self) -> set[str]:
         """The files that the oldest version that can be read knows to have been taken out before it."""

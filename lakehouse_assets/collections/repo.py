@@ -290,10 +290,12 @@ class Repo:
         on both sides, and nothing is changed then; with `resolve` both sides' changes are kept, and it says whose rows
         count where both changed the same ones. `shallow` brings the newest version alone.
         """
-        from lakehouse_assets.collections import merging, sync
+        from lakehouse_assets.collections import sync
 
         steps = sync.plan(self, remote, labels, namespace=namespace, shallow=shallow)
         if resolve is not None:
+            from lakehouse_assets.collections import merging
+
             steps = merging.resolved(self, remote, steps, resolve)
         done = sync.apply(self, remote, steps)
         # handles of their own would go on with what they know of the tables

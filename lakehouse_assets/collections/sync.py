@@ -9,7 +9,7 @@ says what is to count. A pull that is interrupted leaves files that nobody sees;
 import hashlib
 import logging
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from lakehouse_assets.collections.repo import Repo
 
 log = logging.getLogger(__name__)
+
+# so many files are asked for one by one, instead of listing all
+_FEW = 100
 
 Resolve = Literal["ours", "theirs"]
 """Whose rows count where both sides changed the same ones."""
@@ -239,11 +242,11 @@ def _named(entry: Entry) -> tuple[str, bool]:
 
 def _compared(step: Step, source: DeltaLog, ours: DeltaLog | None, target: DeltaLog) -> Step:
     """The step with the versions and files that are missing here."""
-    newest, first = source.snapshot().version, source.first()
+    first, newest = source.span()
     if ours is None:
         versions = [newest] if step.shallow else list(range(first, newest + 1))
         return with_files(step, "new", source, target, versions)
-    head = ours.snapshot().version
+    head = ours.span()[1]
     common = min(head, newest)
     if source.mark(common) is None or source.mark(common) != ours.mark(common):
         return replace(step, state="diverged")
@@ -264,13 +267,20 @@ def with_files(step: Step, state: State, source: DeltaLog, target: DeltaLog, ver
     start = source.first()
     if versions[0] == start or step.shallow:
         wanted |= source.at(versions[0] if step.shallow and state == "new" else start).files
-    numbers = set(versions)
-    for commit in source.commits():
-        if commit.version in numbers and not (step.shallow and state == "new"):
+    if not (step.shallow and state == "new"):
+        for commit in source.of(versions):
             wanted |= {file.key: file for file in commit.added}
-    there = {entry.key: entry.size for entry in target.location.entries()}
+    there = sizes_of(target.location, wanted)
     files = tuple(file for key, file in sorted(wanted.items()) if there.get(key) != file.size)
     return replace(step, state=state, versions=tuple(versions), files=files)
+
+
+def sizes_of(folder: Location, keys: Collection[str]) -> dict[str, int]:
+    """How large these files are, those of them that are there."""
+    if len(keys) > _FEW:
+        return {entry.key: entry.size for entry in folder.entries()}
+    sizes = in_parallel(folder.size, keys)
+    return {key: size for key, size in zip(keys, sizes, strict=True) if size is not None}
 
 
 def bring(here: Location, there: Location, step: Step) -> None:
@@ -280,7 +290,7 @@ def bring(here: Location, there: Location, step: Step) -> None:
     source, target = DeltaLog(there), DeltaLog(here)
     head = max(step.versions, default=-1)
     start = source.first()
-    ours = -1 if step.state == "new" else target.snapshot().version
+    ours = -1 if step.state == "new" else target.span()[1]
     later = [version for version in step.versions if version > ours]
     earlier = [version for version in step.versions if version <= ours]
     if step.state == "new" and step.shallow and head > 0:
