@@ -105,6 +105,7 @@ LAKE_REGISTRY = f"{LAKE_PRIVATE}/registry"
 LAKE_COLLECTIONS = f"{LAKE_PRIVATE}/collections"
 LAKE_CHECKPOINTS = f"{LAKE_PRIVATE}/checkpoints"
 LAKE_GC = f"{LAKE_PRIVATE}/gc"
+LAKE_GC_LOCK = f"{LAKE_PRIVATE}/locks/gc.json"
 LAKE_PROBES = f"{LAKE_PRIVATE}/probes"
 
 _STAMP = "%Y%m%dT%H%M%S%fZ"
@@ -276,6 +277,11 @@ def target_lock(name: str) -> str:
     return f"{LOCKS}/target-{name.replace('/', '~')}.json"
 
 
+def gc_marks(heap: str) -> str:
+    """What was found needless in one part of the lake, and since when, as parquet."""
+    return f"{LAKE_GC}/{heap}.parquet"
+
+
 def folder(checksum: str) -> str:
     """The folder of an archived file: `archive/ab/cd/ef/<sha256>`."""
     return f"{ARCHIVE}/{checksum[:2]}/{checksum[2:4]}/{checksum[4:6]}/{checksum}"
@@ -284,6 +290,11 @@ def folder(checksum: str) -> str:
 def blob(checksum: str) -> str:
     """The bytes of an archived file."""
     return f"{folder(checksum)}/blob"
+
+
+def put_aside(checksum: str) -> str:
+    """The same bytes while it is looked once more whether somebody needs them."""
+    return f"{folder(checksum)}/blob.aside"
 
 
 def file_meta(checksum: str, file_id: str) -> str:

@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from lakehouse_assets.collections.commits import Snapshot
@@ -19,6 +19,7 @@ from lakehouse_assets.collections.datafiles import DataFiles
 from lakehouse_assets.collections.log import DeltaLog
 from lakehouse_assets.collections.schema import Schema
 from lakehouse_assets.errors import Conflict, NotFound
+from lakehouse_assets.model.times import now_utc
 from lakehouse_assets.storage.location import Location
 
 if TYPE_CHECKING:
@@ -125,6 +126,12 @@ class Registry:
             return after
         msg = f"the registry {self.location.uri} was changed by others {_TRIES} times meanwhile; try again"
         raise Conflict(msg)
+
+    def trim(self, age: timedelta) -> int:
+        """Forget earlier versions that are so old, and the file that each of them is; gives how many."""
+        from lakehouse_assets.collections.trimming import trim_log
+
+        return trim_log(self._log, now_utc() - age, lineage=False) if self._snapshot() else 0
 
     def version(self) -> int:
         """The number of its newest version, -1 when there is none."""

@@ -2,6 +2,7 @@
 
 import logging
 import uuid
+from collections.abc import Collection as Some
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from fnmatch import fnmatchcase
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, overload
 
 from lakehouse_assets import layout
 from lakehouse_assets.collections.collection import Collection
-from lakehouse_assets.collections.garbage import Collected, as_grace, collect
+from lakehouse_assets.collections.garbage import CollectionsHeap
 from lakehouse_assets.collections.labels import checked_label
 from lakehouse_assets.collections.places import Uri, place_of
 from lakehouse_assets.collections.registry import Entry, Registry
@@ -19,6 +20,8 @@ from lakehouse_assets.collections.series import Series
 from lakehouse_assets.collections.table import Table
 from lakehouse_assets.errors import InvalidData, NotFound
 from lakehouse_assets.model.times import now_utc
+from lakehouse_assets.storage.deletions import delete_dataset, deleted_at
+from lakehouse_assets.storage.garbage import Collected, as_grace, collect
 from lakehouse_assets.storage.location import Location
 
 if TYPE_CHECKING:
@@ -68,7 +71,9 @@ class Repo:
         """The labels of the collections, sorted."""
         if namespace == DATASET:
             return [
-                name for name in self.location.folders() if self.location.exists(f"{name}/{layout.CONFIG}")
+                name
+                for name in self.location.folders()
+                if self.location.exists(f"{name}/{layout.CONFIG}") and deleted_at(self.location, name) is None
             ]
         return sorted(entry.label for entry in self.entries(namespace))
 
@@ -198,8 +203,13 @@ class Repo:
 
         `undelete` brings them back until `gc` removes their rows.
         """
-        names, space = {checked_label(label) for label in labels}, self._namespace(namespace)
-        at = now_utc()
+        names = {checked_label(label) for label in labels}
+        if namespace == DATASET:
+            there = [name for name in self.ls(DATASET) if name in names]
+            for name in there:
+                delete_dataset(self.location, name)
+            return there
+        space, at = self._namespace(namespace), now_utc()
         gone: list[str] = []
 
         def edit(entries: list[Entry]) -> list[Entry]:
@@ -211,7 +221,11 @@ class Repo:
         return gone
 
     def undelete(self, label: str, namespace: str = COLLECTION) -> Collection:
-        """Bring back the collection of a label that was deleted last; InvalidData when there is none, or a new one."""
+        """
+        Bring back the collection of a label that was deleted last; InvalidData when there is none, or a new one.
+
+        Datasets are brought back by `Lake.undelete_dataset`.
+        """
         name, space = checked_label(label), self._namespace(namespace)
 
         def edit(entries: list[Entry]) -> list[Entry]:
@@ -259,9 +273,13 @@ class Repo:
 
     def collect_garbage(self, grace: timedelta | float | None = None, *, dry_run: bool = False) -> Collected:
         """The same as `gc`, naming the files; with `dry_run` nothing is deleted, and nothing marked."""
-        found = collect(self.location, self.registry, grace=as_grace(grace), dry_run=dry_run)
+        found = collect(self.location, [self.heap()], grace=as_grace(grace), dry_run=dry_run)
         self.refresh()
         return found
+
+    def heap(self, labels: Some[str] | None = None) -> CollectionsHeap:
+        """What garbage is collected from: the files of all collections, or of those with some labels."""
+        return CollectionsHeap(self.location, self.registry, labels)
 
     def push(
         self,

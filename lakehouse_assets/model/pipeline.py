@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from difflib import get_close_matches
 from typing import Annotated, Self
 
@@ -175,6 +175,10 @@ class PipelineConfig(_Closed):
     crawl: list[CrawlSource] = []
     schedules: Schedules = Schedules()
     assertions: Assertions = Assertions()
+    deleted_at: datetime | None = None
+    """Since when the dataset is deleted: it can be brought back until its files are collected as garbage."""
+    removed: bool | None = None
+    """Whether its files are going."""
 
     @classmethod
     def load(cls, data: bytes, place: str) -> Self:

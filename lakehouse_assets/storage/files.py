@@ -1,6 +1,6 @@
 """What a kind of storage must be able to do; keys were checked before they come here."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -68,6 +68,12 @@ class Files(Protocol):
 
     def delete(self, key: str) -> bool:
         """Remove a file."""
+
+    def delete_all(self, keys: Sequence[str]) -> None:
+        """Remove files; those that are not there do not matter."""
+
+    def prune(self, key: str) -> None:
+        """Remove the empty folders below a folder, and itself."""
 
     def delete_tree(self, key: str) -> None:
         """Remove everything below a folder."""

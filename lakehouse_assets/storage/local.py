@@ -5,8 +5,8 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
@@ -21,6 +21,8 @@ _ABSENT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 # file systems without hard links (exFAT, some network shares)
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 _BUFFER = 1 << 20
+# whether it is the last try: a folder that was just made may be removed by who finds it empty
+_TRIES = (False, False, False, True)
 
 
 class LocalFiles:
@@ -159,6 +161,21 @@ class LocalFiles:
                 return False
             return True
 
+    def delete_all(self, keys: Sequence[str]) -> None:
+        """Remove files; those that are not there do not matter."""
+        for key in keys:
+            self.delete(key)
+
+    def prune(self, key: str) -> None:
+        """Remove the empty folders below a folder, and itself; what only guarded swaps there goes, too."""
+        for folder, _, names in os.walk(self.path(key), topdown=False):
+            if names == [GUARD]:
+                _unlink(f"{folder}/{GUARD}")
+            if names in ([], [GUARD]):
+                # others are in it, or somebody just put something there
+                with suppress(OSError):
+                    os.rmdir(folder)
+
     def delete_tree(self, key: str) -> None:
         """Remove a folder with everything in it, a link only itself."""
         path = self.path(key)
@@ -241,8 +258,14 @@ class LocalFiles:
     def move(self, key: str, to: str) -> None:
         """Give a file another key; what was there is replaced."""
         with _named(self.path(to)):
-            _make_folder(self.path(to).rpartition("/")[0])
-            os.replace(self.path(key), self.path(to))
+            for is_last in _TRIES:
+                _make_folder(self.path(to).rpartition("/")[0])
+                try:
+                    os.replace(self.path(key), self.path(to))
+                    return
+                except FileNotFoundError:
+                    if is_last or not self.exists(key):
+                        raise
 
     @contextmanager
     def writer(self, key: str) -> Iterator[DigestWriter]:
@@ -331,11 +354,14 @@ def _named(path: str) -> Iterator[None]:
 def _create(path: str) -> int:
     """A new file, open for writing, and its folder, which is most often there."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    try:
-        return os.open(path, flags, 0o666)
-    except FileNotFoundError:
-        _make_folder(path.rpartition("/")[0])
-        return os.open(path, flags, 0o666)
+    for is_last in _TRIES:
+        try:
+            return os.open(path, flags, 0o666)
+        except FileNotFoundError:
+            if is_last:
+                raise
+            _make_folder(path.rpartition("/")[0])
+    raise AssertionError
 
 
 def _make_folder(path: str) -> None:

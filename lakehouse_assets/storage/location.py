@@ -1,7 +1,7 @@
 """A folder on local disk or an object store."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -165,6 +165,14 @@ class Location:
     def delete(self, key: str) -> bool:
         """Remove a file; False when there was none."""
         return self._files.delete(checked(key))
+
+    def delete_all(self, keys: Iterable[str]) -> None:
+        """Remove many files, on an object store a thousand at once; those that are not there do not matter."""
+        self._files.delete_all([checked(key) for key in keys])
+
+    def prune(self, key: str) -> None:
+        """Remove the empty folders below a folder, and itself if it is empty then; object stores have none."""
+        self._files.prune(checked(key))
 
     def delete_tree(self, key: str) -> None:
         """Remove a folder and everything in it."""

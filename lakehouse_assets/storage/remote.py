@@ -3,7 +3,7 @@
 import logging
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -272,6 +272,18 @@ class RemoteFiles:
             except FileNotFoundError:
                 return False
             return True
+
+    def delete_all(self, keys: Sequence[str]) -> None:
+        """Remove files; those that are not there do not matter."""
+        if self._protocol != "s3":
+            for key in keys:
+                self.delete(key)
+            return
+        with self._named(""):
+            self._delete_objects([self.path(key) for key in keys])
+
+    def prune(self, key: str) -> None:
+        """There are no folders."""
 
     def delete_tree(self, key: str) -> None:
         """Remove everything below a folder."""
