@@ -105,24 +105,28 @@ class Archive:
             has_blob, known = self._known.find(content.checksum, key)
             if not has_blob:
                 content.publish(self._location)
-        told = mimetype or mimetype_of(name)
-        changed_at = updated_at or created_at or now_utc()
-        file = ArchivedFile(
-            id=known.id if known else file_id(key, content.checksum),
-            name=name,
-            key=key,
-            checksum=content.checksum,
-            size=content.size,
-            mimetype=sniff(content.head) if told == OCTET_STREAM else told,
-            dataset=self._dataset,
-            origin=origin,
-            created_at=to_utc(created_at or changed_at),
-            updated_at=to_utc(changed_at),
-            extra=extra if extra is not None else known.extra if known else {},
-        )
-        if file != known:
-            self._location.write(layout.file_meta(file.checksum, file.id), file.to_json())
-            self._known.note(file)
+            told = mimetype or mimetype_of(name)
+            changed_at = updated_at or created_at or now_utc()
+            file = ArchivedFile(
+                id=known.id if known else file_id(key, content.checksum),
+                name=name,
+                key=key,
+                checksum=content.checksum,
+                size=content.size,
+                mimetype=sniff(content.head) if told == OCTET_STREAM else told,
+                dataset=self._dataset,
+                origin=origin,
+                created_at=to_utc(created_at or changed_at),
+                updated_at=to_utc(changed_at),
+                extra=extra if extra is not None else known.extra if known else {},
+            )
+            if file != known:
+                self._location.write(layout.file_meta(file.checksum, file.id), file.to_json())
+                self._known.note(file)
+            # who collects garbage puts a content aside first, and then looks whether a path of it is known; we look in
+            # the other order, so at least one of us sees the other
+            if has_blob and known is None and not self._location.exists(layout.blob(content.checksum)):
+                content.publish(self._location)
         return Stored(file, not has_blob, known is None)
 
     def store(
@@ -153,7 +157,7 @@ class Archive:
 
     def exists(self, checksum: str) -> bool:
         """Whether a content is archived."""
-        return self._location.exists(layout.blob(checked_checksum(checksum)))
+        return self._place(checksum) is not None
 
     def find(self, digits: str) -> str:
         """The checksum of a content that begins with these digits, at least six; NotFound or InvalidData otherwise."""
@@ -189,11 +193,12 @@ class Archive:
 
     def open(self, checksum: str) -> BinaryIO:
         """A content for reading; NotFound without it."""
-        key = layout.blob(checked_checksum(checksum))
-        try:
-            return self._location.open(key)
-        except NotFound as exc:
-            raise self._not_found(checksum) from exc
+        for key in _places(checksum):
+            try:
+                return self._location.open(key)
+            except NotFound:
+                continue
+        raise self._not_found(checksum)
 
     @contextmanager
     def local_path(self, checksum: str) -> Iterator[Path]:
@@ -202,10 +207,12 @@ class Archive:
 
         Of an archive on an object store it is a copy, which is gone after the block.
         """
-        path = self._location.local(layout.blob(checked_checksum(checksum)))
-        if path is not None:
-            with self.open(checksum):
-                yield path
+        if self._location.path is not None:
+            place = self._place(checksum)
+            path = self._location.local(place) if place is not None else None
+            if path is None:
+                raise self._not_found(checksum)
+            yield path
             return
         with TemporaryDirectory(prefix="lakehouse-") as folder:
             copy = Path(folder, checksum)
@@ -259,7 +266,17 @@ class Archive:
         """Note that the archive changed."""
         self._tags.set(layout.TAG_ARCHIVE_UPDATED)
 
+    def _place(self, checksum: str) -> str | None:
+        return next((key for key in _places(checksum) if self._location.exists(key)), None)
+
     def _not_found(self, what: str) -> NotFound:
         return NotFound(
             f"{self._dataset} has no file {what}; `lakehouse archive ls -d {self._dataset}` lists them"
         )
+
+
+def _places(checksum: str) -> list[str]:
+    """Where a content lies: in its place, or beside it while somebody looks whether it is garbage."""
+    checked_checksum(checksum)
+    # the last look is for one that came back in between
+    return [layout.blob(checksum), layout.put_aside(checksum), layout.blob(checksum)]

@@ -158,8 +158,9 @@ class Intake(Reader):
         reading.check()
         if self._existing is not HandleExistingMode.skip_checksum or not self._archive.exists(checksum):
             return
-        # what a crawl that was killed archived here waits for its entity
-        if all(file.key != key for file in self._archive.get_all_files(checksum)):
+        # what a crawl that was killed archived here waits for its entity; a content without any path may be garbage
+        files = self._archive.get_all_files(checksum)
+        if files and all(file.key != key for file in files):
             raise _Elsewhere(checksum)
 
 
