@@ -17,6 +17,7 @@ from lakehouse_assets.diffs.compare import compare, their_changes
 from lakehouse_assets.diffs.deltas import kept_differences, update_deltas
 from lakehouse_assets.diffs.drafts import write_draft
 from lakehouse_assets.diffs.kinds import DiffKind, Entry
+from lakehouse_assets.diffs.work import unneeded_work
 from lakehouse_assets.errors import Conflict
 from lakehouse_assets.exports.base import DatasetView
 from lakehouse_assets.exports.digests import read_table
@@ -90,18 +91,8 @@ class Chain:
 
     def tidy(self, made: Written) -> None:
         """Remove digests of exports that nothing will be compared with, and what interrupted runs left."""
-        state = self.state()
-        # the draft of a run that was killed waits for the next one to put it into its place
-        newest = {state.version} if state else set()
-        needed = {
-            "digests": {made.digest, *([state.export] if state else [])},
-            "drafts": newest,
-            "changes": newest | {layout.stamp(at) for at, _ in self._kept()},
-        }
-        for key in list(self._location.keys(layout.diff_work(self._kind.target))):
-            folder, name = key.split("/")[-2:]
-            if name.partition(".")[0] not in needed.get(folder, ()):
-                self._location.delete(key)
+        for key in unneeded_work(self._location, self._kind, made):
+            self._location.delete(key)
 
     def _next(self, state: DiffState | None, made: Written, *, initial: bool) -> DiffState:
         """The state after this export; the difference, if there is one, lies there as a draft."""

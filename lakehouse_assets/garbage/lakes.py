@@ -1,0 +1,67 @@
+"""Garbage of a lake as a whole: of its datasets and of its collections."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from lakehouse_assets import layout
+from lakehouse_assets.collections import Repo
+from lakehouse_assets.garbage.heaps import dataset_heaps
+from lakehouse_assets.model.names import is_dataset_name
+from lakehouse_assets.settings import Settings
+from lakehouse_assets.storage.deletions import deleted_at
+from lakehouse_assets.storage.garbage import Collected, Heap, Marked, as_grace, collect, mark, sweep
+from lakehouse_assets.storage.location import Location
+from lakehouse_assets.storage.parallel import in_parallel
+
+
+class LakeGarbage:
+    """
+    What can be collected in a lake, in all of it or in datasets and collections of some names.
+
+    Example:
+        >>> LakeGarbage(Location("data"), get_settings()).collect().marked
+        ('acme/archive/3f/78/6850…/blob',)
+    """
+
+    def __init__(self, lake: Location, settings: Settings, names: Sequence[str] | None = None) -> None:
+        self._lake = lake
+        self._settings = settings
+        self._names = names
+
+    def collect(
+        self, grace: timedelta | float | None = None, *, before: datetime | None = None, dry_run: bool = False
+    ) -> Collected:
+        """Mark what nobody needs, and delete what was marked longer than `grace` ago; with `dry_run` only tell."""
+        return collect(self._lake, self._heaps(), grace=self._grace(grace), before=before, dry_run=dry_run)
+
+    def mark(self) -> Marked:
+        """Mark what nobody needs, and delete nothing."""
+        return mark(self._lake, self._heaps())
+
+    def sweep(self, grace: timedelta | float | None = None, *, before: datetime | None = None) -> Collected:
+        """Delete what was marked longer than `grace` ago, and mark nothing."""
+        return sweep(self._lake, self._heaps(), grace=self._grace(grace), before=before)
+
+    def _grace(self, grace: timedelta | float | None) -> timedelta:
+        return as_grace(timedelta(days=self._settings.gc_grace_days) if grace is None else grace)
+
+    def _heaps(self) -> list[Heap]:
+        deleted = list(deleted_datasets(self._lake))
+        live = [name for name in _folders(self._lake) if name not in deleted]
+        live = [name for name in live if self._lake.exists(f"{name}/{layout.CONFIG}")]
+        heaps: list[Heap] = [*dataset_heaps(self._lake, live, deleted, self._settings, self._names)]
+        # collections of deleted ones, too, so that the registry is asked by the heap
+        heaps.append(Repo(self._lake).heap(self._names))
+        return heaps
+
+
+def deleted_datasets(lake: Location) -> dict[str, datetime]:
+    """The datasets that were deleted and are not removed yet, with the time since when they are (UTC)."""
+    names = _folders(lake)
+    look = map if lake.path is not None else in_parallel
+    times = look(lambda name: deleted_at(lake, name), names)
+    return {name: at for name, at in zip(names, times, strict=True) if at is not None}
+
+
+def _folders(lake: Location) -> list[str]:
+    return [name for name in lake.folders() if is_dataset_name(name)]
