@@ -3,12 +3,13 @@
 import math
 from collections.abc import Mapping, Sequence
 from copy import copy
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakehouse_assets import layout
 from lakehouse_assets.dataset import Dataset as Dataset
-from lakehouse_assets.errors import Conflict, InvalidData, NotFound
+from lakehouse_assets.errors import Conflict, InvalidData, LakehouseError, NotFound
 from lakehouse_assets.exports.keeping import KeptParts
 from lakehouse_assets.model.names import check_dataset_name, is_dataset_name
 from lakehouse_assets.operations import MakeJob
@@ -25,6 +26,12 @@ from lakehouse_assets.operations.repositories import Progress
 from lakehouse_assets.operations.signs import all_signs
 from lakehouse_assets.settings import Settings, get_settings
 from lakehouse_assets.state import StateStore
+from lakehouse_assets.storage.deletions import (
+    delete_dataset,
+    deleted_at,
+    is_being_removed,
+    undelete_dataset,
+)
 from lakehouse_assets.storage.location import Location
 from lakehouse_assets.storage.parallel import in_parallel
 
@@ -33,7 +40,9 @@ if TYPE_CHECKING:
 
     from lakehouse_assets.checkpoints import CheckpointStore
     from lakehouse_assets.collections import Repo
+    from lakehouse_assets.garbage.lakes import LakeGarbage
     from lakehouse_assets.replicas import DatasetStep, Pulled, Resolve
+    from lakehouse_assets.storage.garbage import Collected, Marked
 
 
 class Lake:
@@ -121,17 +130,18 @@ class Lake:
         return StateStore(location, lock_timeout=settings.lock_timeout, lease_seconds=settings.lease_seconds)
 
     def datasets(self) -> list[str]:
-        """The names of all datasets: the folders that have a config.yml."""
+        """The names of all datasets: the folders that have a config.yml, without those that were deleted."""
         names = [name for name in self.location.folders() if is_dataset_name(name)]
         # an object store takes its time for each answer
         look = map if self.location.path is not None else in_parallel
-        found = look(lambda name: self.location.exists(f"{name}/{layout.CONFIG}"), names)
+        found = look(self._has_dataset, names)
         return [name for name, is_there in zip(names, found, strict=True) if is_there]
 
     def dataset(self, name: str) -> Dataset:
         """A dataset by its name; NotFound when there is none."""
         check_dataset_name(name)
-        if not self.location.exists(f"{name}/{layout.CONFIG}"):
+        if not self._has_dataset(name):
+            self._check_deleted(name, NotFound)
             msg = f"no dataset {name!r} in {self.uri}; make one with `lakehouse dataset create {name}`"
             raise NotFound(msg)
         return Dataset(self, name)
@@ -139,10 +149,80 @@ class Lake:
     def create_dataset(self, name: str, **config: object) -> Dataset:
         """A new dataset with a config.yml; Conflict when there is one of that name."""
         check_dataset_name(name)
+        self._check_deleted(name, Conflict)
         if self.location.exists(f"{name}/{layout.CONFIG}"):
             msg = f"the dataset {name!r} is there already in {self.uri}"
             raise Conflict(msg)
         return Dataset.create(name, lake=self, **config)
+
+    def delete_dataset(self, name: str) -> None:
+        """
+        Delete a dataset: it is listed no more, and nothing is made of it; NotFound when there is none.
+
+        `undelete_dataset` brings it back, until `gc` has removed its files.
+        """
+        delete_dataset(self.location, check_dataset_name(name))
+        self.export_catalog()
+
+    def undelete_dataset(self, name: str) -> Dataset:
+        """Bring back a dataset that was deleted; InvalidData when it was not, or when its files are going."""
+        undelete_dataset(self.location, check_dataset_name(name))
+        self.export_catalog()
+        return self.dataset(name)
+
+    def deleted_datasets(self) -> dict[str, datetime]:
+        """The datasets that were deleted and can be brought back, with the time since when they are (UTC)."""
+        from lakehouse_assets.garbage.lakes import deleted_datasets
+
+        return deleted_datasets(self.location)
+
+    def gc(
+        self,
+        grace: timedelta | float | None = None,
+        *,
+        names: Sequence[str] | None = None,
+        dry_run: bool = False,
+        before: datetime | None = None,
+    ) -> "Collected":
+        """
+        Delete files that nobody needs, if they were marked longer than `grace` ago (seconds; a week), and mark others.
+
+        In all datasets and collections, or in those of some names. Nothing is deleted that was written since `before`;
+        give it the time when the oldest run began that is still at work. With `dry_run` only tell.
+        """
+        return self._garbage(names).collect(grace, before=before, dry_run=dry_run)
+
+    def gc_mark(self, *, names: Sequence[str] | None = None) -> "Marked":
+        """Mark the files that nobody needs; none is deleted."""
+        return self._garbage(names).mark()
+
+    def gc_sweep(
+        self,
+        grace: timedelta | float | None = None,
+        *,
+        names: Sequence[str] | None = None,
+        before: datetime | None = None,
+    ) -> "Collected":
+        """Delete the files that were marked longer than `grace` ago and are needless still; none is marked."""
+        return self._garbage(names).sweep(grace, before=before)
+
+    def _garbage(self, names: Sequence[str] | None) -> "LakeGarbage":
+        # few need it
+        from lakehouse_assets.garbage.lakes import LakeGarbage
+
+        return LakeGarbage(self.location, self.settings, names)
+
+    def _has_dataset(self, name: str) -> bool:
+        is_there = self.location.exists(f"{name}/{layout.CONFIG}")
+        return is_there and deleted_at(self.location, name) is None
+
+    def _check_deleted(self, name: str, error: type[LakehouseError]) -> None:
+        if is_being_removed(self.location, name):
+            msg = f"the dataset {name!r} was deleted, and `gc` is removing its files; run `lakehouse collections gc`"
+            raise error(msg)
+        if deleted_at(self.location, name) is not None:
+            msg = f"the dataset {name!r} is deleted; `lakehouse dataset undelete {name}` brings it back"
+            raise error(msg)
 
     def make(
         self,

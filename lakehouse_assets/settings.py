@@ -124,6 +124,10 @@ class Settings(BaseSettings):
     """Of tables with so many statements, runs of Dagster keep the parts of an export for when they are tried again."""
     checkpoint_retention_days: float = Field(default=7, ge=0)
     """How long checkpoints stay that nothing was written to, in days; those of a run that succeeded go at its end."""
+    gc_grace_days: float = Field(default=7, ge=0)
+    """How long files stay that nobody needs, from when they were marked, in days."""
+    versions_days: int = Field(default=365, ge=0)
+    """How long snapshots of indexes and statistics stay, in days, the last ten longer; 0 means for ever."""
     crawl_stall_seconds: float = Field(default=60, gt=0)
     """How long a crawl waits for the next byte of a server, in seconds; a file as a whole may take any time."""
     unpack_ratio: int = Field(default=200, ge=1)

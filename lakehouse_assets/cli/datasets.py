@@ -8,13 +8,17 @@ from lakehouse_assets.cli import health, output, reporting
 from lakehouse_assets.cli.call import Call
 from lakehouse_assets.cli.verb import verb, verb_group
 from lakehouse_assets.errors import LakehouseError
+from lakehouse_assets.model.times import iso_z
 
 if TYPE_CHECKING:
     from lakehouse_assets.lake import Dataset, Lake
 
 verbs = typer.Typer()
 dataset = verb_group(
-    verbs, "dataset", about="Create, list and show datasets.", example="lakehouse dataset create eu_list"
+    verbs,
+    "dataset",
+    about="Create, list, show and delete datasets.",
+    example="lakehouse dataset create eu_list",
 )
 
 NameArgument = Annotated[str | None, typer.Argument(metavar="NAME", help="The dataset.", show_default=False)]
@@ -62,9 +66,17 @@ def create(
 
 
 @verb(dataset, "ls", example="lakehouse dataset ls")
-def list_datasets(call: Call) -> None:
+def list_datasets(
+    call: Call,
+    deleted: Annotated[
+        bool, typer.Option("--deleted", help="Those that were deleted and can be brought back.")
+    ] = False,
+) -> None:
     """List the datasets of the lake."""
     lake = call.lake()
+    if deleted:
+        _list_deleted(call, lake)
+        return
     names = lake.datasets()
     if call.as_json:
         output.document({"datasets": names})
@@ -87,6 +99,38 @@ def show(call: Call, name: NameArgument = None) -> None:
     for label, value in facts:
         output.line(f"{label:<{width}}  {output.visible(value)}")
     health.print_status(status)
+
+
+@verb(dataset, "delete", example="lakehouse dataset delete eu_list")
+def delete(call: Call, name: NameArgument = None) -> None:
+    """Delete a dataset. It can be brought back by `undelete`, until `collections gc` removes its files."""
+    name = _named(call, name)
+    call.lake().delete_dataset(name)
+    if call.as_json:
+        output.document({"deleted": name})
+    else:
+        output.line(f"deleted {name}; `lakehouse dataset undelete {name}` brings it back")
+
+
+@verb(dataset, "undelete", example="lakehouse dataset undelete eu_list")
+def undelete(call: Call, name: NameArgument = None) -> None:
+    """Bring back a dataset that was deleted, as it was."""
+    found = call.lake().undelete_dataset(_named(call, name))
+    reporting.report(found)
+    if call.as_json:
+        output.document({"undeleted": found.name, "uri": found.uri})
+    else:
+        output.line(f"{found.name} is back")
+
+
+def _list_deleted(call: Call, lake: "Lake") -> None:
+    found = lake.deleted_datasets()
+    if call.as_json:
+        output.document({"datasets": list(found), "deleted": {name: iso_z(at) for name, at in found.items()}})
+    elif found:
+        output.table(["name", "deleted"], ((name, iso_z(at)) for name, at in found.items()))
+    elif not call.quiet:
+        output.say(f"no dataset of {lake.uri} is deleted")
 
 
 def _title(lake: "Lake", name: str) -> str:

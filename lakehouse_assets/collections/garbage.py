@@ -56,9 +56,7 @@ class CollectionsHeap:
         some, others = _in_table(self._root, layout.LAKE_REGISTRY, clock)
         return Look(needless + some, unknown + others)
 
-    def _in_folder(
-        self, path: str, entry: Entry | None, clock: Clock
-    ) -> tuple[list[FileEntry], list[str]]:
+    def _in_folder(self, path: str, entry: Entry | None, clock: Clock) -> tuple[list[FileEntry], list[str]]:
         if entry is not None and entry.is_live:
             return _in_table(self._root, path, clock)
         if entry is None and not _UID.fullmatch(path.rpartition("/")[2]):

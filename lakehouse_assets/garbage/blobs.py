@@ -64,7 +64,9 @@ def _contents(lake: Location, name: str, unknown: list[str]) -> Iterator[tuple[s
     dataset = lake / name
     unknown += [f"{name}/{layout.ARCHIVE}/{each}" for each in dataset.names(layout.ARCHIVE)]
     for part in parts(dataset):
-        for folder, entries in groupby(lake.entries(f"{name}/{part}"), lambda entry: entry.key.rpartition("/")[0]):
+        for folder, entries in groupby(
+            lake.entries(f"{name}/{part}"), lambda entry: entry.key.rpartition("/")[0]
+        ):
             checksum = folder.rpartition("/")[2]
             if is_checksum(checksum) and folder == f"{name}/{layout.folder(checksum)}":
                 yield checksum, list(entries)

@@ -166,15 +166,17 @@ def _leases(dataset: Location, settings: Settings) -> Leases:
 
 
 def dataset_heaps(
-    lake: Location, live: Sequence[str], deleted: Sequence[str], settings: Settings, names: Sequence[str] | None
+    lake: Location,
+    live: Sequence[str],
+    deleted: Sequence[str],
+    settings: Settings,
+    names: Sequence[str] | None,
 ) -> list[DatasetHeap | DeletedHeap]:
     """The datasets of a lake as heaps, all or some; what the archives of some have is looked for in all of them."""
     clock = Clock(lake)
     chosen = [name for name in live if names is None or name in names]
     orphans = {name: find_orphans(lake, name, clock) for name in chosen}
-    candidates = {
-        checksum for found in orphans.values() for checksum in {*found.files, *found.aside}
-    }
+    candidates = {checksum for found in orphans.values() for checksum in {*found.files, *found.aside}}
     references: References | None = References(lake, [*live, *deleted], settings, candidates)
     try:
         if references is not None:
@@ -187,4 +189,7 @@ def dataset_heaps(
         heap = DatasetHeap(lake, name, settings, orphans[name])
         heap.references = references
         heaps.append(heap)
-    return [*heaps, *(DeletedHeap(lake, name, settings) for name in deleted if names is None or name in names)]
+    return [
+        *heaps,
+        *(DeletedHeap(lake, name, settings) for name in deleted if names is None or name in names),
+    ]

@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Collection, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from lakehouse_assets import layout
 from lakehouse_assets.errors import NotFound
@@ -11,6 +12,9 @@ from lakehouse_assets.settings import Settings
 from lakehouse_assets.statements import schema as s
 from lakehouse_assets.statements.footers import named
 from lakehouse_assets.storage.location import Location
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 log = logging.getLogger(__name__)
 

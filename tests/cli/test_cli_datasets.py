@@ -57,6 +57,31 @@ def test_a_torn_config_does_not_hide_the_others(lakehouse: Lakehouse, folder: Pa
     assert "acme/config.yml, line " in listed.err
 
 
+def test_a_deleted_dataset_is_listed_apart_and_comes_back(lakehouse: Lakehouse) -> None:
+    lakehouse("dataset", "create", "acme")
+    assert "undelete acme" in lakehouse("dataset", "delete", "acme").out
+    assert lakehouse("dataset", "ls", "--json").json == {"datasets": []}
+    assert lakehouse("dataset", "ls", "--deleted").out.splitlines()[1].startswith("acme  20")
+    assert "undelete acme" in lakehouse("status", "-d", "acme").err
+    assert lakehouse("dataset", "undelete", "acme").out == "acme is back\n"
+    assert lakehouse("dataset", "ls", "--json").json == {"datasets": ["acme"]}
+    assert lakehouse("dataset", "undelete", "acme").code == 1
+    assert lakehouse("dataset", "delete", "other").code == 1
+
+
+def test_the_files_of_a_deleted_dataset_go_in_two_steps(lakehouse: Lakehouse, folder: Path) -> None:
+    lakehouse("dataset", "create", "acme")
+    lakehouse("dataset", "delete", "acme")
+    (folder / "data" / "acme" / "mine.txt").write_text("mine")
+    marked = lakehouse("collections", "gc", "--only", "mark")
+    assert (marked.out[:7], "acme/mine.txt is none of our files" in marked.err) == ("marked ", True)
+    assert lakehouse("collections", "gc", "--only", "sweep").out == "deleted 0 files (0 B)\n"
+    swept = lakehouse("collections", "gc", "acme", "--only", "sweep", "--grace-days", "0", "--json").json
+    assert "acme/config.yml" in swept["deleted"]
+    assert [path.name for path in (folder / "data" / "acme").iterdir()] == ["mine.txt"]
+    assert lakehouse("collections", "gc", "--only", "sweep", "--dry-run").code == 2
+
+
 def test_an_empty_lake_lists_nothing(lakehouse: Lakehouse, folder: Path) -> None:
     result = lakehouse("dataset", "ls")
     assert (result.code, result.out) == (0, "")

@@ -1,11 +1,10 @@
 """Which collections there are."""
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lakehouse_assets.cli import humane, output
+from lakehouse_assets.cli import output
 from lakehouse_assets.cli.call import Call, WrongUsage
 from lakehouse_assets.cli.collections.group import Label, Labels, Namespace, group
 from lakehouse_assets.cli.verb import verb
@@ -118,33 +117,6 @@ def undelete(call: Call, label: Label, namespace: Namespace = "collection") -> N
     """Bring back the collection of a label that was deleted last, with all its versions."""
     found = call.lake().collections.undelete(label, namespace)
     _say(call, {"undeleted": found.label, "series": found.ls()}, f"{found.label} is back")
-
-
-@verb(group, "gc", example="lakehouse collections gc --grace-days 30 --dry-run")
-def gc(
-    call: Call,
-    grace_days: Annotated[
-        float, typer.Option(metavar="DAYS", min=0, help="How long files stay that nobody needs.")
-    ] = 7,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done.")] = False,
-) -> None:
-    """
-    Delete the files of deleted collections and of versions that were trimmed away.
-
-    A file is marked by the first call that finds it needless, and deleted by one that comes when the mark is old
-    enough, if nobody needs the file by then. What is none of ours is named and stays.
-    """
-    found = call.lake().collections.collect_garbage(timedelta(days=grace_days), dry_run=dry_run)
-    if call.as_json:
-        output.document({**vars(found), "dry_run": dry_run})
-        return
-    deleted, marked = ("would delete", "would mark") if dry_run else ("deleted", "marked")
-    size = humane.size(found.bytes)
-    output.line(
-        f"{deleted} {humane.count(len(found.deleted), 'file')} ({size}), {marked} {len(found.marked):,}"
-    )
-    for key in found.unknown:
-        output.warn(f"{key} is none of the files of collections; it stays")
 
 
 def _say(call: Call, told: dict[str, object], text: str) -> None:
