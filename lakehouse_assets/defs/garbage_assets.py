@@ -7,7 +7,6 @@ import dagster as dg
 from pydantic import Field
 
 from lakehouse_assets import layout
-from lakehouse_assets.collections.garbage import GRACE, Collected
 from lakehouse_assets.defs import artifacts
 from lakehouse_assets.defs.collection_assets import GROUP
 from lakehouse_assets.defs.correlation import last_word
@@ -20,6 +19,7 @@ from lakehouse_assets.defs.preview import Cell, table
 from lakehouse_assets.defs.resources import open_lake
 from lakehouse_assets.defs.working import RUNNING
 from lakehouse_assets.model.times import now_utc
+from lakehouse_assets.storage.garbage import GRACE, Collected
 
 if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition

@@ -78,7 +78,7 @@ def test_the_files_of_a_deleted_dataset_go_in_two_steps(lakehouse: Lakehouse, fo
     assert lakehouse("collections", "gc", "--only", "sweep").out == "deleted 0 files (0 B)\n"
     swept = lakehouse("collections", "gc", "acme", "--only", "sweep", "--grace-days", "0", "--json").json
     assert "acme/config.yml" in swept["deleted"]
-    assert [path.name for path in (folder / "data" / "acme").iterdir()] == ["mine.txt"]
+    assert [path.name for path in (folder / "data" / "acme").glob("[!.]*")] == ["mine.txt"]
     assert lakehouse("collections", "gc", "--only", "sweep", "--dry-run").code == 2
 
 
