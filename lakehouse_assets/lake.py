@@ -295,6 +295,17 @@ class Lake:
         whose = turned.get(resolve, resolve)
         return self._other(remote).pull(self, *names, shallow=shallow, resolve=whose)
 
+    def glance(self, remote: "Lake | str | Path", name: str) -> "DatasetStep":
+        """
+        How a dataset here stands to the one in another lake, told quickly; nothing is changed.
+
+        Statements and documents are compared; `plan_pull` lists the archived files, too.
+        """
+        from lakehouse_assets.replicas.pull import Exchange
+
+        there = self._other(remote)
+        return Exchange(name, self.location, there.location, self.settings).glance()
+
     def named(self, names: Sequence[str]) -> list[str]:
         """These datasets, or all without names; NotFound when one of them is not there."""
         found = self.datasets()

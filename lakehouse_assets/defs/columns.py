@@ -27,7 +27,10 @@ _STATEMENT = {
     "shard": "which part of a dataset that is split into several",
     "canonical_id": "the entity that others were merged into; here the entity itself",
 }
-_REQUIRED = {"id", "entity_id", "dataset", "bucket", "origin", "schema", "prop", "value", "shard", "path"}
+_REQUIRED = {
+    "id", "entity_id", "dataset", "bucket", "origin", "schema", "prop", "value", "shard", "path", "namespace",
+    "label", "uid", "schema_json", "created", "changes",
+}  # fmt: skip
 
 _TABLE_ORDER = (
     "shard", "id", "entity_id", "dataset", "bucket", "origin", "source", "schema", "prop", "prop_type",

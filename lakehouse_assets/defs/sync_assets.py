@@ -14,6 +14,7 @@ from lakehouse_assets.defs.failures import RETRY, explained
 from lakehouse_assets.defs.metadata import Metadata
 from lakehouse_assets.defs.naming import Naming
 from lakehouse_assets.defs.numbers import human_size
+from lakehouse_assets.defs.report import report_dataset
 from lakehouse_assets.defs.resources import open_lake
 from lakehouse_assets.defs.shared_names import at_remote
 from lakehouse_assets.defs.sync_work import Direction, Moved, Resolve, move
@@ -104,6 +105,12 @@ def _sync(
                 direction=direction,
                 resolve=config.resolve,
                 shallow=config.shallow,
+            )
+            if direction == "pull" and shared.is_dataset:
+                report_dataset(context.instance, lake.dataset(shared.label), naming=naming)
+        for name in moved.quarantined:
+            context.log.warning(
+                f"{name} is damaged {'there' if direction == 'pull' else 'here'}; it is in quarantine"
             )
         context.log.info(
             f"{shared.label}: {moved.why}; {moved.blobs_moved:,} files, {human_size(moved.bytes_moved)}"

@@ -12,6 +12,7 @@ from lakehouse_assets.lake import Lake
 
 if TYPE_CHECKING:
     from lakehouse_assets.collections.sync import Step
+    from lakehouse_assets.replicas import DatasetStep
 
 Resolve = Literal["refuse", "union", "ours", "theirs"]
 Direction = Literal["pull", "push"]
@@ -19,7 +20,8 @@ Direction = Literal["pull", "push"]
 _DIGITS = 16
 _WHY = {
     "new": "it was not {target} yet",
-    "behind": "{versions} versions were missing {target}",
+    "behind": "what is {source} is ahead: {versions} versions were missing {target}",
+    "renamed": "it got another label {source}",
     "same": "both lakes have the same",
     "ahead": "what is {target} is ahead; nothing was brought",
     "trimmed": "the versions between were trimmed away {source}; what is there took the place of what was {target}",
@@ -64,6 +66,8 @@ def move(
 
     Diverged when both sides changed it and `resolve` says nothing else; nothing is changed then.
     """
+    if shared.is_dataset:
+        return _move_dataset(lake, remote, shared, direction, resolve, shallow=shallow)
     return _move_table(lake.collections, remote.collections, shared, direction, resolve, shallow=shallow)
 
 
@@ -71,6 +75,42 @@ def why(state: str, direction: Direction, versions: int) -> str:
     """The state of a collection in words."""
     source, target = ("there", "here") if direction == "pull" else ("here", "there")
     return _WHY.get(state, state).format(source=source, target=target, versions=versions)
+
+
+def _move_dataset(
+    lake: Lake, remote: Lake, shared: Shared, direction: Direction, resolve: Resolve, *, shallow: bool
+) -> Moved:
+    began = time.monotonic()
+    bring, target = (lake.pull, lake) if direction == "pull" else (lake.push, remote)
+    whose = None if resolve == "refuse" else resolve
+    done = bring(remote, shared.label, shallow=shallow, resolve=whose)
+    (step,) = done.steps
+    state = "merged" if step.state == "diverged" else step.state
+    version = target.dataset(shared.label).content_version() if state != "deleted" else ""
+    return Moved(
+        state,
+        _told(state, direction, step, whose),
+        version,
+        done.versions,
+        done.blobs_moved + done.files,
+        done.blobs_skipped,
+        done.bytes,
+        time.monotonic() - began,
+        done.quarantined,
+    )
+
+
+def _told(state: str, direction: Direction, step: "DatasetStep", whose: str | None) -> str:
+    """What was done with a dataset, with what is left to people."""
+    parts = [why(state, direction, step.versions)]
+    if state == "merged" and whose != "union":
+        parts = [f"both sides had changed; the statements that count are {whose}"]
+    if step.conflicts:
+        parts.append(f"changed on both sides, and left: {', '.join(step.conflicts)}")
+    if step.waiting:
+        source = "there" if direction == "pull" else "here"
+        parts.append(f"{step.waiting:,} statements wait in the journal {source}, and were not brought")
+    return "; ".join(parts)
 
 
 def _move_table(

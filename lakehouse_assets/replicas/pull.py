@@ -81,6 +81,15 @@ class Exchange:
         found = standing(here.log, there.log)[0]
         return DatasetStep(self.name, "same" if found == "none" else found)
 
+    def glance(self) -> DatasetStep:
+        """How the statements and documents here stand to those there; archived files are not listed for it."""
+        step = self.stand()
+        documents = compare_documents(self._here, self._there)
+        taken = tuple(each.key for each in documents if each.is_taken(None))
+        apart = tuple(each.key for each in documents if each.verdict == "conflict")
+        state: State = "behind" if step.state == "same" and taken else step.state
+        return replace(step, state=state, documents=taken, conflicts=apart)
+
     def pull(
         self,
         *,

@@ -105,7 +105,11 @@ def test_a_push_is_a_pull_from_the_other_side(move: Move, lake: Lake, office: La
     move("pull")
     publish(lake.collections / LABEL, "2026-01-06", 0.0412)
     told = metadata(move("push"), "sync_push")
-    assert (told["state"], told["blobs_moved"], told["why"]) == ("behind", 1, "1 versions were missing there")
+    assert (told["state"], told["blobs_moved"], told["why"]) == (
+        "behind",
+        1,
+        "what is here is ahead: 1 versions were missing there",
+    )
     assert days(office) == ["05", "06"]
 
 
@@ -169,7 +173,12 @@ def test_what_other_lakes_have_are_partitions_and_a_check_says_what_waits(
 
 def test_a_lake_in_which_nothing_changed_is_not_read_again(tick: Tick, office: Lake, move: Move) -> None:
     first = tick("watch_remotes")
-    assert tick("watch_remotes", first.cursor).skip_message == "nothing changed here, and in office"
+    log = office.collections.get(LABEL).location / "_delta_log"
+    text = log.read("00000000000000000001.json")
+    log.write("00000000000000000001.json", b"whoever reads this fails")
+    again = tick("watch_remotes", first.cursor)
+    assert (again.skip_message, again.asset_events) == ("1 of 1 wait to be pulled", [])
+    log.write("00000000000000000001.json", text)
     move("pull")
     second = tick("watch_remotes", first.cursor)
     told = [event for event in second.asset_events if isinstance(event, dg.AssetCheckEvaluation)]
@@ -232,7 +241,7 @@ def test_pulls_are_asked_for_when_something_changed_there(
     assert requested(first) == [HERE]
     move("pull")
     second = tick("pull_remotes", first.cursor)
-    assert (requested(second), second.skip_message) == ([], "0 collections wait to be pulled")
+    assert (requested(second), second.skip_message) == ([], "0 of 1 wait to be pulled")
     third = tick("pull_remotes", second.cursor)
     assert requested(third) == []
     publish(office.collections / LABEL, "2026-01-06", 0.0412)
@@ -246,6 +255,39 @@ def test_what_both_sides_changed_is_not_asked_for(tick: Tick, office: Lake, move
     publish(lake.collections / LABEL, "2026-01-06", 0.0412)
     publish(office.collections / LABEL, "2026-01-07", 0.0410)
     assert requested(tick("pull_remotes")) == []
+
+
+def test_a_new_label_there_waits_to_be_pulled_and_is_no_second_table(
+    tick: Tick, office: Lake, move: Move, lake: Lake, instance: dg.DagsterInstance
+) -> None:
+    move("pull")
+    office.collections.rename(LABEL, "euro rates")
+    check = tick("watch_remotes").asset_events[0]
+    assert isinstance(check, dg.AssetCheckEvaluation)
+    assert "| office | euro rates | renamed | it got another label there |" in str(check.description)
+    assert instance.get_dynamic_partitions("pulls") == ["office/euro rates"]
+    move("pull", "office/euro rates")
+    assert lake.collections.ls() == ["euro rates"]
+
+
+def test_two_tables_of_one_label_are_an_error_of_the_check(tick: Tick, office: Lake, lake: Lake) -> None:
+    lake.collections.create_collection(Schema(a="int*"), LABEL)
+    check = tick("watch_remotes").asset_events[0]
+    assert isinstance(check, dg.AssetCheckEvaluation)
+    assert check.severity is dg.AssetCheckSeverity.ERROR
+    assert "conflict" in str(check.description)
+
+
+def test_what_was_deleted_here_is_not_offered(
+    tick: Tick, office: Lake, move: Move, lake: Lake, instance: dg.DagsterInstance
+) -> None:
+    move("pull")
+    lake.collections.delete(LABEL)
+    tick("watch_remotes")
+    assert instance.get_dynamic_partitions("pulls") == []
+    # the deletion itself can be pushed
+    assert instance.get_dynamic_partitions("pushes") == [HERE]
+    assert metadata(move("push"), "sync_push")["state"] == "deleted"
 
 
 def test_pulling_by_itself_is_off_until_somebody_turns_it_on(office: Lake, defs: dg.Definitions) -> None:
