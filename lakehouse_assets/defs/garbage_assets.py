@@ -18,8 +18,9 @@ from lakehouse_assets.defs.numbers import human_size
 from lakehouse_assets.defs.preview import Cell, table
 from lakehouse_assets.defs.resources import open_lake
 from lakehouse_assets.defs.working import RUNNING
+from lakehouse_assets.lake import Lake
 from lakehouse_assets.model.times import now_utc
-from lakehouse_assets.storage.garbage import GRACE, Collected
+from lakehouse_assets.storage.garbage import Collected, Marked
 
 if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
@@ -32,14 +33,21 @@ DAILY = "30 1 * * *"
 # a run that has said nothing for so long does not go on: its host died
 _SILENT = timedelta(days=7)
 _MOST_NAMED = 20
-_LONG = timedelta(days=36500)
 
 
-class SweepConfig(dg.Config):
+class MarkConfig(dg.Config):
+    """Where to look."""
+
+    names: list[str] = Field(default=[], description="Only these datasets and collections; all by default.")
+
+
+class SweepConfig(MarkConfig):
     """What to delete."""
 
-    grace_days: float = Field(
-        default=GRACE / timedelta(days=1), ge=0, description="How long files stay that nobody needs."
+    grace_days: float | None = Field(
+        default=None,
+        ge=0,
+        description="How long files stay that nobody needs; by default LAKEHOUSE_GC_GRACE_DAYS, or 7.",
     )
     dry_run: bool = Field(default=False, description="Only tell what would be deleted.")
 
@@ -74,21 +82,21 @@ def _mark(naming: Naming) -> dg.AssetsDefinition:
     @dg.asset(
         key=naming.key(MARK),
         required_resource_keys={naming.resource},
-        description="**What nobody needs any more, written down:** files of versions that were trimmed away and of "
-        "collections that were deleted, and what killed writers left. Nothing is deleted or moved by it.\n\n"
+        description="**What nobody needs any more, written down:** archived contents that nothing names, files of "
+        "versions that were trimmed away, datasets and collections that were deleted, and what killed writers left. "
+        "Nothing is deleted or moved by it.\n\n"
         f"Lies at `{layout.LAKE_GC}` in the lake.",
         metadata={"path": layout.LAKE_GC},
         group_name=GROUP,
-        kinds={"json"},
+        kinds={"parquet"},
         owners=artifacts.OWNERS,
         tags={"kind": "maintenance"},
         code_version="1",
         retry_policy=RETRY,
     )
-    def gc_mark(context: dg.AssetExecutionContext) -> Result:
+    def gc_mark(context: dg.AssetExecutionContext, config: MarkConfig) -> Result:
         with explained():
-            lake = open_lake(context, naming)
-            found = lake.collections.collect_garbage(_LONG)
+            found = open_lake(context, naming).gc_mark(names=config.names or None)
         return dg.MaterializeResult(metadata=of_marked(found))
 
     return gc_mark
@@ -104,7 +112,7 @@ def _sweep(naming: Naming) -> dg.AssetsDefinition:
         f"Lies at `{layout.LAKE_GC}` in the lake.",
         metadata={"path": layout.LAKE_GC},
         group_name=GROUP,
-        kinds={"json"},
+        kinds={"parquet"},
         owners=artifacts.OWNERS,
         tags={"kind": "maintenance"},
         code_version="1",
@@ -112,15 +120,23 @@ def _sweep(naming: Naming) -> dg.AssetsDefinition:
     )
     def gc_sweep(context: dg.AssetExecutionContext, config: SweepConfig) -> Result:
         before = oldest_active(context.instance, but=context.run_id)
-        grace = timedelta(days=config.grace_days)
-        if before is not None:
-            grace = max(grace, now_utc() - before)
         with explained():
-            lake = open_lake(context, naming)
-            found = lake.collections.collect_garbage(grace, dry_run=config.dry_run)
+            found = sweep(open_lake(context, naming), config, before)
         return dg.MaterializeResult(metadata=of_swept(found, before, dry_run=config.dry_run))
 
     return gc_sweep
+
+
+def sweep(lake: Lake, config: SweepConfig, before: datetime | None) -> Collected:
+    """Delete what may be deleted while a run is at work that began at a time."""
+    days = lake.settings.gc_grace_days if config.grace_days is None else config.grace_days
+    grace, names = timedelta(days=days), config.names or None
+    if before is not None:
+        # nor what was only found needless since: a run may have been about to need it
+        grace = max(grace, now_utc() - before)
+    if config.dry_run:
+        return lake.gc(grace, names=names, before=before, dry_run=True)
+    return lake.gc_sweep(grace, names=names, before=before)
 
 
 def oldest_active(instance: dg.DagsterInstance, *, but: str | None = None) -> datetime | None:
@@ -139,10 +155,13 @@ def oldest_active(instance: dg.DagsterInstance, *, but: str | None = None) -> da
     return min(began, default=None)
 
 
-def of_marked(found: Collected) -> Metadata:
-    """What was marked."""
+def of_marked(found: Marked) -> Metadata:
+    """What was marked now, and before."""
     return {
         "marked": dg.MetadataValue.int(len(found.marked)),
+        "marked_before": dg.MetadataValue.int(found.before),
+        "bytes": dg.MetadataValue.int(found.bytes),
+        "size": dg.MetadataValue.text(human_size(found.bytes)),
         "unknown": dg.MetadataValue.int(len(found.unknown)),
         **_named("marked_files", found.marked),
         **_named("unknown_files", found.unknown),
@@ -152,8 +171,7 @@ def of_marked(found: Collected) -> Metadata:
 def of_swept(found: Collected, before: datetime | None, *, dry_run: bool) -> Metadata:
     """What was deleted."""
     told: Metadata = {
-        "hard": dg.MetadataValue.int(len(found.deleted)),
-        "soft": dg.MetadataValue.int(len(found.marked)),
+        "deleted": dg.MetadataValue.int(len(found.deleted)),
         "bytes": dg.MetadataValue.int(found.bytes),
         "size": dg.MetadataValue.text(human_size(found.bytes)),
         "unknown": dg.MetadataValue.int(len(found.unknown)),

@@ -9,7 +9,7 @@ import pytest
 
 from lakehouse_assets.collections import Schema
 from lakehouse_assets.defs.garbage_assets import oldest_active
-from lakehouse_assets.lake import Lake
+from lakehouse_assets.lake import Dataset, Lake
 from lakehouse_assets.model.times import now_utc
 
 Collect = Callable[..., dict[str, object]]
@@ -46,20 +46,20 @@ def collect(defs: dg.Definitions, instance: dg.DagsterInstance) -> Collect:
 def test_the_first_run_marks_and_deletes_nothing(collect: Collect, gone: Path) -> None:
     told = collect()
     assert told["marked"] == 3
-    assert told["hard"] == 0
+    assert told["deleted"] == 0
     assert len(list(gone.rglob("*.*"))) == 3
 
 
 def test_what_was_marked_long_enough_ago_is_deleted(collect: Collect, gone: Path) -> None:
     collect()
-    assert collect(grace_days=0)["hard"] == 3
+    assert collect(grace_days=0)["deleted"] == 3
     assert not list(gone.rglob("*.*"))
 
 
 def test_a_dry_run_deletes_nothing(collect: Collect, gone: Path) -> None:
     collect()
     told = collect(grace_days=0, dry_run=True)
-    assert (told["hard"], told["dry_run"]) == (3, True)
+    assert (told["deleted"], told["dry_run"]) == (3, True)
     assert len(list(gone.rglob("*.*"))) == 3
 
 
@@ -72,10 +72,10 @@ def test_what_was_marked_since_a_run_began_that_is_at_work_stays(
     assert oldest_active(instance, but=run.run_id) is None
     collect()
     told = collect(grace_days=0)
-    assert told["hard"] == 0
+    assert told["deleted"] == 0
     assert "oldest_run_at_work" in told
     instance.report_run_canceled(run)
-    assert collect(grace_days=0)["hard"] == 3
+    assert collect(grace_days=0)["deleted"] == 3
 
 
 def test_a_run_that_was_silent_for_a_week_is_taken_for_dead(
@@ -86,6 +86,21 @@ def test_a_run_that_was_silent_for_a_week_is_taken_for_dead(
     later = now_utc() + timedelta(days=8)
     monkeypatch.setattr("lakehouse_assets.defs.garbage_assets.now_utc", lambda: later)
     assert oldest_active(instance) is None
+
+
+def test_a_dataset_that_was_deleted_is_removed_and_can_be_brought_back_before(
+    collect: Collect, lake: Lake, acme: Dataset
+) -> None:
+    lake.delete_dataset("acme")
+    assert isinstance(marked := collect()["marked"], int)
+    assert marked > 0
+    lake.undelete_dataset("acme")
+    assert collect(grace_days=0)["deleted"] == 0
+    lake.delete_dataset("acme")
+    collect()
+    assert collect(grace_days=0, names=["other"])["deleted"] == 0
+    assert collect(grace_days=0, names=["acme"])["deleted"] == marked
+    assert lake.deleted_datasets() == {}
 
 
 @dg.job
