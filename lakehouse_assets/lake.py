@@ -206,6 +206,20 @@ class Lake:
         """Delete the files that were marked longer than `grace` ago and are needless still; none is marked."""
         return self._garbage(names).sweep(grace, before=before)
 
+    def check_references(
+        self, names: Sequence[str] | None = None, *, sample: int | None = None
+    ) -> CheckResult:
+        """
+        Whether all files are there that something refers to, in all datasets and collections or those of some names.
+
+        So many bytes of archived contents, a `sample`, are read and compared with their names; by default a gigabyte.
+        """
+        from lakehouse_assets.garbage import checks
+
+        datasets = [name for name in self.datasets() if names is None or name in names]
+        most = checks.SAMPLE if sample is None else sample
+        return checks.check_references(self.location, datasets, names, sample=most)
+
     def _garbage(self, names: Sequence[str] | None) -> "LakeGarbage":
         # few need it
         from lakehouse_assets.garbage.lakes import LakeGarbage

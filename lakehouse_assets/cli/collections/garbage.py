@@ -61,6 +61,35 @@ def gc(
         _tell(found, only, dry_run=dry_run)
 
 
+@verb(group, "check", example="lakehouse collections check")
+def check(
+    call: Call,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="NAME...", show_default=False, help="Collections and datasets. Default: all."),
+    ] = None,
+    sample: Annotated[
+        str, typer.Option(metavar="SIZE", help="How much of the archived files is read and compared.")
+    ] = "1GB",
+) -> int | None:
+    """Look whether all files are there that something refers to, in collections and datasets."""
+    from lakehouse_assets.settings import parse_size
+
+    chosen = list(dict.fromkeys([*(names or []), *call.datasets])) or None
+    found = call.lake().check_references(chosen, sample=parse_size(sample))
+    told = found.metadata
+    if call.as_json:
+        output.document({"passed": found.passed, **told, "files": list(found.table), "mend": found.mend})
+    else:
+        files, size = humane.count(int(told["referenced"]), "file"), humane.size(int(told["hashed_bytes"]))
+        output.line(f"{files} referred to, {told['missing']} missing; {size} read, {told['damaged']} damaged")
+        for row in found.table:
+            output.warn(f"{row['file']}: {row['referred to by']}")
+        if found.mend:
+            output.say(found.mend)
+    return None if found.passed else 1
+
+
 def _tell(found: "Collected", only: str | None, *, dry_run: bool) -> None:
     deleted, marked = ("would delete", "would mark") if dry_run else ("deleted", "marked")
     size = humane.size(found.bytes)
