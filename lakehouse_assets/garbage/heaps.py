@@ -11,10 +11,9 @@ from lakehouse_assets.garbage.blobs import Orphans, find_orphans, remove_content
 from lakehouse_assets.garbage.leftovers import entries_of, unknown_files, unneeded
 from lakehouse_assets.garbage.references import References
 from lakehouse_assets.settings import Settings
-from lakehouse_assets.statements.vacuum import sweep
 from lakehouse_assets.storage.deletions import begin_removal, is_being_removed
 from lakehouse_assets.storage.files import Entry
-from lakehouse_assets.storage.garbage import Clock, Look
+from lakehouse_assets.storage.garbage import UNFINISHED, Clock, Look
 from lakehouse_assets.storage.leases import Leases
 from lakehouse_assets.storage.location import Location
 
@@ -86,7 +85,7 @@ class DatasetHeap:
             self._dataset, contents, leases=self._leases, needed=self._named, check=check
         )
         deleted += self._remove_others({key: due[key] for key in others})
-        sweep(self._dataset, self._leases)
+        self._dataset.sweep(older=UNFINISHED)
         return [self._lead + key for key in deleted]
 
     def _remove_others(self, due: dict[str, Entry]) -> list[str]:
