@@ -192,19 +192,20 @@ class Lake:
         """
         return self._garbage(names).collect(grace, before=before, dry_run=dry_run)
 
-    def gc_mark(self, *, names: Sequence[str] | None = None) -> "Marked":
-        """Mark the files that nobody needs; none is deleted."""
-        return self._garbage(names).mark()
+    def gc_mark(self, *, names: Sequence[str] | None = None, without: Sequence[str] = ()) -> "Marked":
+        """Mark the files that nobody needs, `without` those of some datasets; none is deleted."""
+        return self._garbage(names, without).mark()
 
     def gc_sweep(
         self,
         grace: timedelta | float | None = None,
         *,
         names: Sequence[str] | None = None,
+        without: Sequence[str] = (),
         before: datetime | None = None,
     ) -> "Collected":
         """Delete the files that were marked longer than `grace` ago and are needless still; none is marked."""
-        return self._garbage(names).sweep(grace, before=before)
+        return self._garbage(names, without).sweep(grace, before=before)
 
     def check_references(
         self, names: Sequence[str] | None = None, *, sample: int | None = None
@@ -220,11 +221,11 @@ class Lake:
         most = checks.SAMPLE if sample is None else sample
         return checks.check_references(self.location, datasets, names, sample=most)
 
-    def _garbage(self, names: Sequence[str] | None) -> "LakeGarbage":
+    def _garbage(self, names: Sequence[str] | None, without: Sequence[str] = ()) -> "LakeGarbage":
         # few need it
         from lakehouse_assets.garbage.lakes import LakeGarbage
 
-        return LakeGarbage(self.location, self.settings, names)
+        return LakeGarbage(self.location, self.settings, names, without)
 
     def _has_dataset(self, name: str) -> bool:
         is_there = self.location.exists(f"{name}/{layout.CONFIG}")

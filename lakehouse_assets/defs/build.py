@@ -13,6 +13,7 @@ from lakehouse_assets.defs.checkpoint_cleaning import cleaning_sensors, sweep_jo
 from lakehouse_assets.defs.checkpoint_io import LakeCheckpoints
 from lakehouse_assets.defs.checks import build_checks
 from lakehouse_assets.defs.collections import build_collections
+from lakehouse_assets.defs.garbage_job import gc_job
 from lakehouse_assets.defs.jobs import catalog_job, check_job, make_job
 from lakehouse_assets.defs.journal import flush_job, flush_sensor
 from lakehouse_assets.defs.maintenance import compact_job, merge_job, vacuum_job
@@ -76,6 +77,7 @@ def build_definitions(
         warnings.filterwarnings("ignore", category=dg.BetaWarning)
         make, check, flush = make_job(naming), check_job(naming), flush_job(naming)
         maintenance = compact_job(naming), merge_job(naming), vacuum_job(naming)
+        gc = gc_job(naming)
         sweep = sweep_job(naming)
         queues = build_queues(naming, _given(uri), get_settings().stage_modules if stages is None else stages)
         collections = build_collections(naming, get_settings().remotes, seconds=interval)
@@ -88,6 +90,7 @@ def build_definitions(
                 catalog_job(naming),
                 check,
                 *maintenance,
+                gc,
                 sweep,
                 *collections.jobs,
                 *queues.jobs,
@@ -103,7 +106,7 @@ def build_definitions(
                 checks_sensor(naming, check, make),
                 sources_sensor(naming, make, seconds=interval // 2),
                 resume_sensor(naming, make, seconds=2 * interval),
-                timetable_sensor(naming, make, *maintenance, seconds=interval),
+                timetable_sensor(naming, make, *maintenance, gc, seconds=interval),
                 flush_sensor(naming, flush),
                 keep_fresh(naming),
                 *cleaning_sensors(naming),

@@ -51,9 +51,9 @@ def timetable_sensor(
         minimum_interval_seconds=seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
         required_resource_keys={naming.resource},
-        description="Runs `make`, `compact`, `merge` and `vacuum` for datasets whose pipeline.yml has times of its own "
-        "for them, like `schedules: {make: '30 6 * * 1-5'}` (UTC), when there is something to do. The daily and weekly "
-        "schedules leave these out.",
+        description="Runs `make`, `compact`, `merge`, `vacuum` and `gc` for datasets whose pipeline.yml has times of "
+        "its own for them, like `schedules: {make: '30 6 * * 1-5'}` (UTC), when there is something to do. The daily "
+        "and weekly schedules leave these out.",
     )
     def keep_timetables(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         lake, seen = open_lake(context, naming), read_cursor(context.cursor)

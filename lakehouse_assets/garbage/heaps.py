@@ -2,7 +2,7 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from lakehouse_assets import layout
@@ -169,11 +169,12 @@ def dataset_heaps(
     live: Sequence[str],
     deleted: Sequence[str],
     settings: Settings,
-    names: Sequence[str] | None,
+    names: Collection[str] | None,
+    without: Collection[str],
 ) -> list[DatasetHeap | DeletedHeap]:
     """The datasets of a lake as heaps, all or some; what the archives of some have is looked for in all of them."""
     clock = Clock(lake)
-    chosen = [name for name in live if names is None or name in names]
+    chosen = [name for name in live if (names is None or name in names) and name not in without]
     orphans = {name: find_orphans(lake, name, clock) for name in chosen}
     candidates = {checksum for found in orphans.values() for checksum in {*found.files, *found.aside}}
     references: References | None = References(lake, [*live, *deleted], settings, candidates)

@@ -1,6 +1,6 @@
 """Garbage of a lake as a whole: of its datasets and of its collections."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from lakehouse_assets import layout
@@ -23,10 +23,18 @@ class LakeGarbage:
         ('acme/archive/3f/78/6850…/blob',)
     """
 
-    def __init__(self, lake: Location, settings: Settings, names: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        lake: Location,
+        settings: Settings,
+        names: Sequence[str] | None = None,
+        without: Collection[str] = (),
+    ) -> None:
+        """`without` names datasets that are left alone."""
         self._lake = lake
         self._settings = settings
         self._names = names
+        self._without = without
 
     def collect(
         self, grace: timedelta | float | None = None, *, before: datetime | None = None, dry_run: bool = False
@@ -49,8 +57,9 @@ class LakeGarbage:
         deleted = list(deleted_datasets(self._lake))
         live = [name for name in _folders(self._lake) if name not in deleted]
         live = [name for name in live if self._lake.exists(f"{name}/{layout.CONFIG}")]
-        heaps: list[Heap] = [*dataset_heaps(self._lake, live, deleted, self._settings, self._names)]
-        # collections of deleted ones, too, so that the registry is asked by the heap
+        heaps: list[Heap] = [
+            *dataset_heaps(self._lake, live, deleted, self._settings, self._names, self._without)
+        ]
         heaps.append(Repo(self._lake).heap(self._names))
         return heaps
 

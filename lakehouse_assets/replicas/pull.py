@@ -104,7 +104,9 @@ class Exchange:
         step = self._step(before, documents, resolve)
         refuse([step], resolve)
         self._check_shards(before)
-        archive = bring_archive(self._here, self._there, later=_is_later(before))
+        # nothing of the archive is collected as garbage meanwhile, which waits for what is known of it
+        with here.leases.mark(layout.STAGING, {"folder": layout.ARCHIVE}):
+            archive = bring_archive(self._here, self._there, later=_is_later(before))
         table, files = self._bring_table(shallow=shallow, resolve=resolve)
         taken = bring_documents(self._here, documents, resolve=resolve)
         step = replace(

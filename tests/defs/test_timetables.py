@@ -1,5 +1,6 @@
 """What is done at times of a dataset's own."""
 
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,6 +9,7 @@ import dagster as dg
 import pytest
 from dagster._core.definitions.sensor_definition import SensorExecutionData
 
+from lakehouse_assets import layout
 from lakehouse_assets.defs import timetables
 from lakehouse_assets.defs.timetables import last_time
 from lakehouse_assets.lake import Dataset, Lake
@@ -68,6 +70,35 @@ def test_times_that_are_new_begin_to_count_when_they_are_first_seen(
     assert asked(first) == []
     timed.location.write("pipeline.yml", b"schedules: {make: '0 5 * * *'}\n")
     assert asked(tick("keep_timetables", first.cursor)) == []
+
+
+def test_garbage_is_collected_at_a_time_of_its_own_when_there_is_some(
+    timed: Dataset, tick: Tick, at: At, defs: dg.Definitions, instance: dg.DagsterInstance
+) -> None:
+    timed.location.write("pipeline.yml", b"schedules: {gc: '30 6 * * *'}\n")
+    at(EVENING)
+    first = tick("keep_timetables")
+    at(MORNING)
+    assert asked(tick("keep_timetables", first.cursor)) == []
+    path = timed.location.local(layout.blob("0" * 64))
+    assert path is not None
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"gone")
+    os.utime(path, (0, 0))
+    assert asked(tick("keep_timetables", first.cursor)) == [("gc", "acme")]
+    job = defs.resolve_job_def("gc")
+    for config, marked, size in (({}, 1, 0), ({"grace_days": 0}, 0, 4)):
+        run = job.execute_in_process(
+            run_config={"ops": {"gc_dataset": {"config": config}}}, partition_key="acme", instance=instance
+        )
+        assert run.success
+        (told,) = [
+            event.step_output_data.metadata
+            for event in run.all_events
+            if event.event_type_value == "STEP_OUTPUT"
+        ]
+        assert (told["marked"].value, told["bytes"].value) == (marked, size)
+    assert not path.exists()
 
 
 def test_a_dataset_without_anything_to_do_is_left_alone(timed: Dataset, tick: Tick, at: At) -> None:
