@@ -1,6 +1,8 @@
 # Each target first sees to the machine and to .venv (.ci/machine, .ci/environment); nothing else needs to be set up.
 # GNU make 3.81 is enough, which macOS has.
 BIN := .venv/bin
+# one more than there are cores: many tests wait for daemons and clocks
+WORKERS ?= $(shell expr `getconf _NPROCESSORS_ONLN` + 1)
 unexport DAGSTER_HOME PYTHONHOME PYTHONPATH
 
 .DEFAULT_GOAL := help
@@ -16,7 +18,7 @@ ui: environment ## Dagster's web UI on the demo's lake
 	@PYTHONPATH=$(CURDIR)/examples LAKEHOUSE_STAGES=papertrail.stages $(BIN)/lakehouse --uri demo-lake up
 
 test: environment ## every test
-	@sh .ci/machine browser && $(BIN)/python -m pytest -n 2 tests
+	@sh .ci/machine browser && $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal tests
 
 crash: environment ## kill imports, merges, compactions and vacuums some hundred times each, at any moment
 	@LAKEHOUSE_CRASH_ROUNDS=$${LAKEHOUSE_CRASH_ROUNDS:-300} $(BIN)/python -m pytest -n 2 tests/crash
