@@ -94,6 +94,12 @@ def compare(one: Key, other: Key) -> int:
     return (one > other) - (one < other)
 
 
+def ends_of(schema: Schema, rows: "pl.DataFrame") -> tuple[Key, Key]:
+    """The index of the first and of the last row; there is one at least."""
+    columns = [rows[name] for name in schema.index]
+    return tuple(column[0] for column in columns), tuple(column[-1] for column in columns)
+
+
 def place_of_value(column: "pl.Series", value: Scalar, *, behind: bool) -> int:
     """Where a value would stand in a sorted column: before all equal ones, or behind them."""
     # a dozen looks take a tenth of the time of polars' own search, which plans a query

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from lakehouse_assets.collections.bounds import Interval, Key, compare, place_of_value, touched
+from lakehouse_assets.collections.bounds import Interval, Key, compare, ends_of, place_of_value, touched
 from lakehouse_assets.collections.commits import DataFile
 from lakehouse_assets.collections.datafiles import DataFiles, cut, rows_per_file
-from lakehouse_assets.collections.frames import ends_of, in_order
+from lakehouse_assets.collections.frames import in_order
 from lakehouse_assets.collections.schema import Schema
 
 if TYPE_CHECKING:

@@ -11,8 +11,6 @@ from lakehouse_assets.errors import ColumnMissing, InvalidData, LakehouseError
 if TYPE_CHECKING:
     import polars as pl
 
-    from lakehouse_assets.collections.bounds import Key
-
 
 def as_polars(frame: object) -> "pl.DataFrame":
     """A polars frame of what somebody gives: a mapping of columns, a frame of polars, pandas or Arrow."""
@@ -94,12 +92,6 @@ def is_sorted(schema: Schema, frame: "pl.DataFrame") -> bool:
         earlier = pl.col(name).shift(1)
         after = (pl.col(name) > earlier) | ((pl.col(name) == earlier) & after)
     return bool(frame.select(after.slice(1).all()).item())
-
-
-def ends_of(schema: Schema, rows: "pl.DataFrame") -> "tuple[Key, Key]":
-    """The index of the first and of the last row; there is one at least."""
-    columns = [rows[name] for name in schema.index]
-    return tuple(column[0] for column in columns), tuple(column[-1] for column in columns)
 
 
 def in_order(schema: Schema, frame: "pl.DataFrame") -> "pl.DataFrame":

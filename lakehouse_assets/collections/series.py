@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from lakehouse_assets.collections.bounds import Interval, key_of
+from lakehouse_assets.collections.bounds import Interval, ends_of, key_of
 from lakehouse_assets.collections.changes import Change, Replace, Span, Upsert
-from lakehouse_assets.collections.frames import as_polars, ends_of, is_sorted, to_given, to_stored
+from lakehouse_assets.collections.frames import as_polars, is_sorted, to_given, to_stored
 from lakehouse_assets.collections.table import Before, Revision
 from lakehouse_assets.errors import ColumnMissing, InvalidData
 
