@@ -74,7 +74,7 @@ def _plan(here: Location, there: Location, export: Export, content: str) -> Expo
     made = files[0].record
     if made is None:
         return _of_another_program(here, there, export, files)
-    if made.source.get(_STATEMENTS) != content or _is_here(here, files):
+    if made.source.get(_STATEMENTS) != content or _is_here(here, export, content):
         return None
     return ExportPlan(export, files)
 
@@ -91,24 +91,25 @@ def _of_another_program(
     return ExportPlan(export, files)
 
 
-def _is_here(here: Location, files: Sequence[File]) -> bool:
-    """Whether the files lie here, made from the same."""
-    records = Records(here)
-    for file in files:
-        ours = records.get(file.key)
-        if ours is None or file.record is None or ours.source != file.record.source:
-            return False
-        if here.size(ours.path) != ours.size:
-            return False
-    return True
+def _is_here(here: Location, export: Export, content: str) -> bool:
+    """Whether the files lie here, made from the same statements; with another public address, for example."""
+    found = [Records(here).get(key) for key in export.targets]
+    return all(
+        ours is not None and ours.source.get(_STATEMENTS) == content and here.size(ours.path) == ours.size
+        for ours in found
+    )
 
 
 def _existing(there: Location, key: str) -> str | None:
     return next((path for path in layout.forms(key) if there.exists(path)), None)
 
 
-def bring_export(here: Side, there: Side, plan: ExportPlan) -> bool:
-    """Bring one export with its differences; False when it is not what its record says, or was made anew there."""
+def bring_export(here: Side, there: Side, plan: ExportPlan) -> list[str] | None:
+    """
+    Bring one export with its differences; returns the tags that belong to them.
+
+    None when it is not what its record says, or was made anew there.
+    """
     source, target = there.location, here.location
     with here.leases.target(plan.export.target) as lease:
         try:
@@ -123,10 +124,9 @@ def bring_export(here: Side, there: Side, plan: ExportPlan) -> bool:
                     Records(target).put(file.key, file.record)
         except (Damaged, NotFound) as exc:
             log.warning("%s is made anew here by `lakehouse make`: %s", target.url(plan.export.target), exc)
-            return False
-        for kind in kinds_of(plan.export.name):
-            _bring_diffs(target, source, kind)
-    return True
+            return None
+        kinds = [kind for kind in kinds_of(plan.export.name) if _bring_diffs(target, source, kind)]
+    return [*(file.key for file in plan.files), *(kind.target for kind in kinds)]
 
 
 def _remove_other_forms(target: Location, file: File) -> None:
@@ -135,25 +135,26 @@ def _remove_other_forms(target: Location, file: File) -> None:
             target.delete(other)
 
 
-def _bring_diffs(here: Location, there: Location, kind: DiffKind) -> None:
+def _bring_diffs(here: Location, there: Location, kind: DiffKind) -> bool:
     """Bring the differences of an export, unless others were kept here: then those go on by themselves."""
     data = there.read_or_none(layout.record(kind.target))
     state, current = DiffState.load(data), Tags(there).text(layout.current_tag(kind.target))
     theirs = [path for _, path in kept_differences(there, kind)]
     ours = {path for _, path in kept_differences(here, kind)}
     if data is None or state is None or current is None or not ours <= set(theirs):
-        return
+        return False
     if state.last is not None and state.last.path not in theirs:
         # about to be put into its place there
-        return
+        return False
     digests = layout.diff_digests(kind.target, state.export)
     for key in [digests, *(path for path in theirs if path not in ours)]:
         size = there.size(key)
         if size is None:
-            return
+            return False
         copy_file(there, here, key, size=size)
     here.write(layout.record(kind.target), data)
     Tags(here).set_text(layout.current_tag(kind.target), current)
+    return True
 
 
 def bring_snapshots(here: Location, there: Location) -> int:

@@ -83,6 +83,15 @@ def shards_of(location: Location) -> int | None:
     return max(DatasetConfig.load(data, location.url(layout.CONFIG)).shards, 1) if data is not None else None
 
 
+def follow_shards(here: Location, there: Location) -> None:
+    """Let config.yml here say in how many shards the statements lie that came from there."""
+    shards = shards_of(there)
+    if shards is not None and shards_of(here) not in (None, shards):
+        config = DatasetConfig.load(here.read(layout.CONFIG), here.url(layout.CONFIG), uri=here.uri)
+        theirs = DatasetConfig.load(there.read(layout.CONFIG), there.url(layout.CONFIG))
+        here.write(layout.CONFIG, config.model_copy(update={"shards": theirs.shards}).to_yaml())
+
+
 class _Known:
     """What is known of the history of documents on both sides; looked up only where they are not the same."""
 

@@ -12,8 +12,8 @@ from datetime import datetime
 from typing import get_args
 
 from lakehouse_assets import layout
-from lakehouse_assets.errors import Diverged, InvalidData
-from lakehouse_assets.replicas.archives import Brought, bring_archive, count_missing
+from lakehouse_assets.errors import Damaged, Diverged, InvalidData
+from lakehouse_assets.replicas.archives import bring_archive, count_missing
 from lakehouse_assets.replicas.artifacts import (
     ExportPlan,
     bring_export,
@@ -28,6 +28,7 @@ from lakehouse_assets.replicas.documents import (
     Document,
     bring_documents,
     compare_documents,
+    follow_shards,
     shards_of,
 )
 from lakehouse_assets.replicas.steps import DatasetStep, Pulled, Resolve, State
@@ -103,12 +104,21 @@ class Exchange:
         documents = compare_documents(self._here, self._there)
         step = self._step(before, documents, resolve)
         refuse([step], resolve)
-        self._check_shards(before)
+        if before.standing == "diverged" and resolve == "union":
+            self._check_shards()
         # nothing of the archive is collected as garbage meanwhile, which waits for what is known of it
         with here.leases.mark(layout.STAGING, {"folder": layout.ARCHIVE}):
             archive = bring_archive(self._here, self._there, later=_is_later(before))
+        unfinished = self._here.exists(layout.REPLICA_BEGUN)
+        if before.standing in ("new", "behind", "diverged") or step.documents:
+            self._here.write(layout.REPLICA_BEGUN, b"{}")
         table, files = self._bring_table(shallow=shallow, resolve=resolve)
         taken = bring_documents(self._here, documents, resolve=resolve)
+        follows = _is_later(table) or (table.standing == "diverged" and resolve == "theirs")
+        if follows:
+            follow_shards(self._here, self._there)
+        exports = self._bring_artifacts(table, follows=follows or unfinished)
+        copied = archive.bytes + table.bytes + sum(plan.bytes for plan in exports)
         step = replace(
             step,
             blobs=archive.blobs,
@@ -116,12 +126,15 @@ class Exchange:
             files=files,
             versions=len(table.versions),
             documents=tuple(taken),
+            exports=tuple(plan.export.name for plan in exports),
+            bytes=copied,
         )
-        step, exports = self._bring_artifacts(step, table, archive)
-        copied = archive.bytes + table.bytes + sum(plan.bytes for plan in exports)
-        step = replace(step, bytes=copied, exports=tuple(plan.export.name for plan in exports))
-        if step.brings and self._there.exists(layout.INDEX):
-            conclude(self.name)
+        if step.brings or archive.small or unfinished:
+            bring_snapshots(self._here, self._there)
+            if self._there.exists(layout.INDEX):
+                conclude(self.name)
+            step = replace(step, state="behind") if step.state == "same" else step
+        self._here.delete(layout.REPLICA_BEGUN)
         return step, archive.quarantined
 
     def _sides(self) -> tuple[Side, Side]:
@@ -139,13 +152,13 @@ class Exchange:
             documents=tuple(each.key for each in documents if each.is_taken(resolve)),
         )
 
-    def _check_shards(self, table: TablePlan) -> None:
+    def _check_shards(self) -> None:
         """Rows can only be put beside others that lie in as many shards."""
         ours, theirs = shards_of(self._here), shards_of(self._there)
-        if table.standing == "diverged" and ours != theirs:
+        if ours != theirs:
             msg = (
-                f"{self.name} has {ours} shards here and {theirs} there, so their statements cannot be brought "
-                "together; nothing was changed. Export those of one side, and import them into the other"
+                f"{self.name} has {ours} shards here and {theirs} there, so there is no union of their statements, and "
+                "it stays as it was. Take those of one side, or import an export of the other"
             )
             raise InvalidData(msg)
 
@@ -153,6 +166,7 @@ class Exchange:
         """Bring the table as it is there now; it may have been changed since it was looked at first."""
         here, there = self._sides()
         with there.reader.held() as snapshot:
+            there = Side(self._there, self._settings, upto=snapshot.version if snapshot else None)
             table = plan_table(here, there, shallow=shallow)
             if snapshot is None:
                 return table, 0
@@ -172,24 +186,21 @@ class Exchange:
             return []
         return plan_exports(here, there, content)
 
-    def _bring_artifacts(
-        self, step: DatasetStep, table: TablePlan, archive: Brought
-    ) -> tuple[DatasetStep, list[ExportPlan]]:
+    def _bring_artifacts(self, table: TablePlan, *, follows: bool) -> list[ExportPlan]:
+        """Bring what was made from these very statements; `follows` says that they became what they are there."""
         here, there = self._sides()
-        exports = []
+        exports, tags = [], []
         if table.is_copy and here.table.content_version() == there.table.content_version():
-            found = plan_exports(here, there, here.table.content_version())
-            exports = [plan for plan in found if bring_export(here, there, plan)]
-        changed = bool(step.brings or exports or archive.small)
-        if changed:
-            bring_snapshots(self._here, self._there)
-        tags = [file.key for plan in exports for file in plan.files]
-        if table.versions:
+            for plan in plan_exports(here, there, here.table.content_version()):
+                found = bring_export(here, there, plan)
+                if found is not None:
+                    exports.append(plan)
+                    tags += found
+        if follows:
             tags += bring_mapping_runs(self._here, self._there)
-        write_tags(self._here, self._times(here, tags, statements=bool(table.versions)))
-        if changed and step.state == "same":
-            step = replace(step, state="behind")
-        return step, exports
+        statements = follows and table.is_copy
+        write_tags(self._here, self._times(here, tags, statements=statements))
+        return exports
 
     def _times(self, here: Side, tags: Sequence[str], *, statements: bool) -> dict[str, datetime]:
         """The times of tags there; of partitions only if nothing was merged there since: they must hold here, too."""
@@ -228,11 +239,21 @@ def pull_all(
     refuse([exchange.stand() for exchange in exchanges], resolve)
     steps: list[DatasetStep] = []
     quarantined: list[str] = []
+    damaged: list[Damaged] = []
     for exchange in exchanges:
-        step, bad = exchange.pull(shallow=shallow, resolve=resolve, conclude=conclude)
+        try:
+            step, bad = exchange.pull(shallow=shallow, resolve=resolve, conclude=conclude)
+        except Damaged as exc:
+            # what is wrong with one dataset is no reason to leave the others
+            damaged.append(exc)
+            continue
         steps.append(step)
         quarantined += [f"{exchange.name}/{checksum}" for checksum in bad]
         log.info("%s from %s: %s", exchange.name, there.uri, step)
+    if damaged:
+        told = "; ".join(str(exc) for exc in damaged)
+        msg = f"{told}. These datasets stay as they were, {len(steps)} others were brought"
+        raise Damaged(msg)
     return total(steps, quarantined)
 
 

@@ -6,7 +6,6 @@ the log, commit by commit, so that at each moment it is a table that was. Where 
 it is part of the one there, one commit gives it the files of that one.
 """
 
-import json
 import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -45,8 +44,10 @@ _FEW = 32
 class Side:
     """The statements of a dataset in one lake, as they are brought from there or to there."""
 
-    def __init__(self, dataset: Location, settings: Settings) -> None:
+    def __init__(self, dataset: Location, settings: Settings, *, upto: int | None = None) -> None:
+        """The statements in the folder of a dataset; their log up to a version, if one is given."""
         self.location = dataset
+        self._upto = upto
         self.settings = settings
         self.table = StatementTable(dataset)
         self.tags = Tags(dataset)
@@ -61,7 +62,7 @@ class Side:
     @cached_property
     def log(self) -> TableLog:
         """The log of the table as it was when it was first asked for."""
-        return TableLog(self.location)
+        return TableLog(self.location, self._upto)
 
     @contextmanager
     def changing(self) -> Iterator[None]:
@@ -204,7 +205,7 @@ def adopt(here: Side, there: Side, snapshot: Snapshot) -> int:
     if mark is None:
         msg = f"the log of {there.folder.uri} does not tell what it holds; merge it there, then pull again"
         raise InvalidData(msg)
-    note_lineage(here, log, mark)
+    log.write_lineage(here.location)
     files = missing(here.folder, {file.key: file.size for file in snapshot.files})
     brought = copy_files(there.folder, here.folder, files, needed=files)
     theirs = {file.key: file.partition for file in snapshot.files}
@@ -231,12 +232,6 @@ def changed_meanwhile(here: Side) -> Conflict:
     return Conflict(f"{here.location.uri} was changed by somebody else during the pull; pull again")
 
 
-def note_lineage(here: Side, log: TableLog, mark: str) -> None:
-    """Keep which contents are part of one from there; it only counts as soon as a commit names that."""
-    data = json.dumps(sorted(log.contained)).encode()
-    here.location.write(f"{layout.TABLE_LINEAGE}/{mark}.json", data)
-
-
 def touch_partitions(here: Side, partitions: Sequence[Partition]) -> None:
     """Say that partitions changed, for programs that go by tags; first, so that who dies leaves a merge too many."""
     now = datetime.now(UTC)
@@ -257,7 +252,8 @@ def _bring_versions(here: Side, there: Side, plan: TablePlan) -> None:
             # later versions stand on it
             checkpoint_to(here.folder, there.folder, LOG, first)
             content = PastTable(there.location, last).content_version()
-            here.table.note_content_of(content, TableLog(there.location, last).content_mark)
+            log = TableLog(there.location, last)
+            here.table.note_content_of(content, log.content_mark, {"lineage": log.note.get("lineage")})
         for version in plan.versions:
             data = there.log.text(version)
             if data is None and version == first and plan.head is None:

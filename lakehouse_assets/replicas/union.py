@@ -20,7 +20,6 @@ from lakehouse_assets.replicas.tables import (
     TablePlan,
     adopt,
     changing,
-    note_lineage,
     touch_partitions,
 )
 from lakehouse_assets.statements import schema as s
@@ -57,7 +56,7 @@ def resolved(here: Side, there: Side, snapshot: Snapshot, resolve: Resolve | Non
         side = there if mark is None else here
         msg = f"the log of {side.folder.uri} does not tell what it holds; import something there, then pull again"
         raise InvalidData(msg)
-    note_lineage(here, theirs, mark)
+    theirs.write_lineage(here.location)
     if resolve == "ours":
         with changing(here) as base:
             here.table.note(base, {UNITED: mark})

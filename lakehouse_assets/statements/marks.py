@@ -13,7 +13,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import cast
 from urllib.parse import unquote
 
 from lakehouse_assets import layout
@@ -36,6 +35,9 @@ UNITED = "lakehouse.united"
 _COMMIT = re.compile(r"(\d{20})\.json")
 _CHECKPOINT = re.compile(r"(\d{20})\.checkpoint\.parquet")
 _DIGITS = 40
+# Delta cleans up the log of a month ago with each hundredth version
+_LONG = 60
+_EVERY = 30
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,8 @@ class TableLog:
                 return commit.named
             if not commit.is_layout:
                 return commit.digest
-        return self._noted()
+        found = self.note.get("mark")
+        return str(found) if found else None
 
     @cached_property
     def contained(self) -> frozenset[str]:
@@ -149,16 +152,38 @@ class TableLog:
                 found.add(commit.named)
         return frozenset(found | self._earlier(found))
 
+    def keep_lineage(self, noted: Mapping[str, object]) -> dict[str, object]:
+        """
+        Write down what is part of a long table, for when its log is cleaned up; what to note of it.
+
+        `noted` is what was noted last: so long as that is recent, it stays.
+        """
+        commits, mark, told = self._listed[0], self.content_mark, noted.get("lineage_at")
+        at = told if isinstance(told, int) else -_EVERY
+        if mark is None or len(commits) < _LONG or max(commits) < at + _EVERY:
+            return {name: noted[name] for name in ("lineage", "lineage_at") if name in noted}
+        self.write_lineage(self.dataset)
+        return {"lineage": mark, "lineage_at": max(commits)}
+
+    def write_lineage(self, dataset: Location) -> None:
+        """Write down for a dataset which contents are part of the one here; it counts where the mark of this does."""
+        data = json.dumps(sorted(self.contained)).encode()
+        dataset.write(f"{layout.TABLE_LINEAGE}/{self.content_mark}.json", data)
+
     def _earlier(self, marks: set[str]) -> set[str]:
         """What is part of contents that are no more than named here, or whose commits were cleaned up."""
+        told = self.note
+        marks = marks | {str(told[name]) for name in ("mark", "lineage") if told.get(name)}
         names = self.dataset.names(layout.TABLE_LINEAGE)
         keys = [f"{layout.TABLE_LINEAGE}/{name}" for name in names if name.removesuffix(".json") in marks]
         read = in_parallel(self.dataset.read_or_none, keys)
-        return {mark for data in read if data is not None for mark in json.loads(data)}
+        return marks | {mark for data in read if data is not None for mark in json.loads(data)}
 
-    def _noted(self) -> str | None:
+    @cached_property
+    def note(self) -> dict[str, object]:
+        """What was noted for when the log is cleaned up."""
         data = self.dataset.read_or_none(layout.TABLE_CONTENT)
-        return cast("str | None", json.loads(data).get("mark")) if data else None
+        return dict(json.loads(data)) if data else {}
 
     def _newest_first(self) -> Iterator[Commit]:
         versions = sorted(self._listed[0], reverse=True)

@@ -193,7 +193,8 @@ class StatementTable:
                     return f"{snapshot.table_id}:{commit['version']}"
             if len(commits) < limit:
                 # the log of older commits was cleaned up: what is left only changed the layout
-                return self._noted() or f"{snapshot.table_id}:{commits[-1]['version']}"
+                noted = self._noted().get("content_version")
+                return str(noted or f"{snapshot.table_id}:{commits[-1]['version']}")
             limit *= 8
 
     def commits(self) -> list[tuple[int, int]]:
@@ -206,18 +207,21 @@ class StatementTable:
 
     def note_content_version(self) -> None:
         """Keep the content version in a side file, for the day when the log that tells it is cleaned up."""
-        version = self.content_version()
-        if self._noted() != version:
-            self.note_content_of(version, TableLog(self._dataset).content_mark)
+        version, before = self.content_version(), self._noted()
+        if before.get("content_version") != version:
+            log = TableLog(self._dataset)
+            self.note_content_of(version, log.content_mark, log.keep_lineage(before))
 
-    def note_content_of(self, version: str, mark: str | None) -> None:
-        """Keep the version and the mark of a content whose commits are not in the log."""
-        told = {"content_version": version, "mark": mark}
+    def note_content_of(
+        self, version: str, mark: str | None, more: Mapping[str, object] | None = None
+    ) -> None:
+        """Keep the version and the mark of a content whose commits are not in the log, or will not be."""
+        told = {"content_version": version, "mark": mark, **(more or {})}
         self._dataset.write(layout.TABLE_CONTENT, json.dumps(told).encode())
 
-    def _noted(self) -> str | None:
+    def _noted(self) -> dict[str, object]:
         data = self._dataset.read_or_none(layout.TABLE_CONTENT)
-        return str(json.loads(data)["content_version"]) if data else None
+        return dict(json.loads(data)) if data else {}
 
     def _commit(
         self,
