@@ -140,7 +140,7 @@ def plan_table(here: Side, there: Side, *, shallow: bool = False) -> TablePlan:
             wanted |= _files_of(there, first)
         for commit in there.log.commits(versions):
             wanted |= commit.added
-    files = missing(here.folder, wanted)
+    files = _present(there.folder, missing(here.folder, wanted), needed)
     return TablePlan(found, head, tuple(versions), files, frozenset(needed))
 
 
@@ -159,6 +159,12 @@ def missing(folder: Location, wanted: Mapping[str, int]) -> dict[str, int]:
     else:
         there = {entry.key: entry.size for entry in folder.entries()}
     return {key: size for key, size in wanted.items() if there.get(key) != size}
+
+
+def _present(folder: Location, files: Mapping[str, int], needed: Collection[str]) -> dict[str, int]:
+    """Without the files of earlier versions that a vacuum has deleted there."""
+    gone = missing(folder, {key: size for key, size in files.items() if key not in needed})
+    return {key: size for key, size in files.items() if key not in gone}
 
 
 def bring_table(here: Side, there: Side, snapshot: Snapshot, plan: TablePlan) -> int:

@@ -110,3 +110,24 @@ def test_wrong_names_and_lakes_are_refused(lake: Lake, other: Lake) -> None:
         lake.pull(lake)
     with pytest.raises(InvalidData, match="union, ours or theirs"):
         other.pull(lake, resolve="mine")  # type: ignore[arg-type]
+
+
+def test_exports_of_another_program_come_along_by_their_tags(lake: Lake, other: Lake) -> None:
+    acme = lake.dataset("acme")
+    acme.merge()
+    acme.make()
+    for key in [key for key in acme.location.keys("tags") if key.endswith("-written")]:
+        acme.location.delete(key)
+    other.pull(lake)
+    copy = other.dataset("acme")
+    assert stale(copy) == []
+    assert "another program" in copy.freshness("entities").why
+    assert [result for result in copy.checks() if not result.passed] == []
+    assert other.pull(lake).same == ("acme",)
+    acme.import_entities([person("p2")])
+    other.pull(lake)
+    assert stale(copy)[:1] == ["statements"]
+    acme.merge()
+    other.pull(lake)
+    assert rows_of(copy).equals(rows_of(acme))
+    assert stale(copy)[:1] == ["statements"]
