@@ -11,11 +11,11 @@ unexport DAGSTER_HOME PYTHONHOME PYTHONPATH
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
 
-demo: environment ## a lake from examples/, materialised by Dagster in demo-lake/
+demo: environment ## a lake from examples/, materialised by Dagster in demo-lake/, and a copy of it
 	@$(BIN)/python examples/demo.py
 
 ui: environment ## Dagster's web UI on the demo's lake
-	@PYTHONPATH=$(CURDIR)/examples LAKEHOUSE_STAGES=papertrail.stages $(BIN)/lakehouse --uri demo-lake up
+	@PYTHONPATH=$(CURDIR)/examples LAKEHOUSE_STAGES=papertrail.stages LAKEHOUSE_REMOTES=copy=demo-lake-copy $(BIN)/lakehouse --uri demo-lake up
 
 test: environment ## every test
 	@sh .ci/machine browser && $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal tests
@@ -42,7 +42,7 @@ build: environment ## the wheel, in dist/
 	@$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 
 clean: ## remove what these targets made; a lake of your own stays
-	@rm -rf .venv dist demo-lake .dagster .tmp_dagster_home_* .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf .venv dist demo-lake demo-lake-copy .dagster .tmp_dagster_home_* .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 environment: ## .venv
 	@sh .ci/environment

@@ -1,8 +1,9 @@
 """
-The demo: a lake of three datasets, made by Dagster from what lies in this folder.
+The demo: a lake of four datasets, made by Dagster from what lies in this folder, and a second one that shares them.
 
-Two are imported from entities. The third is crawled from a folder of papers; mappings make entities of its tables, and
-a chain of jobs reads the papers and finds what they mention.
+Two are imported from entities. The third is written in both lakes, which are brought together at the end. The fourth
+is crawled from a folder of papers; mappings make entities of its tables, and a chain of jobs reads the papers and finds
+what they mention.
 
 Run it as `make demo`. It can be run again at any time: what is there already is fresh, and is left alone.
 """
@@ -11,6 +12,8 @@ import os
 import sys
 import warnings
 from pathlib import Path
+
+import two_lakes
 
 from lakehouse_assets import Dataset, Lake
 from lakehouse_assets.jobs import DatasetJob
@@ -32,6 +35,7 @@ DATASETS = {
         "category": "companies",
         "content_type": "structured",
     },
+    two_lakes.NOTES: two_lakes.CONFIG,
     "power_papers": {
         "title": "Papers about power stations",
         "summary": "A folder as a source might hand it over: registers, a letter, figures, an older archive.",
@@ -60,12 +64,13 @@ def main() -> int:
     # Dagster says of itself which of its parts are new
     warnings.simplefilter("ignore")
     os.environ["LAKEHOUSE_STAGES"] = STAGES
+    two_lakes.prepare()
     from lakehouse_assets.defs.instance import open_instance
     from lakehouse_assets.defs.queue_events import EventLogQueue
     from lakehouse_assets.defs.runs import Made, run_checks, run_jobs, run_make
 
     def tell(run: Made, what: str) -> bool:
-        print(f"run {run.run_id[:8]}  {what:<15} {run.error or 'ok'}")
+        print(f"run {run.run_id[:8]}  {what:<19} {run.error or 'ok'}")
         return not run.success
 
     lake = Lake(LAKE)
@@ -74,6 +79,8 @@ def main() -> int:
             lake.create_dataset(name, **config)
             if name == PAPERS:
                 prepare_papers(lake.dataset(name))
+            if name == two_lakes.NOTES:
+                two_lakes.note(lake.dataset(name), two_lakes.FIRST)
     # imported once: the second time there would be nothing new in them
     files = {
         name: [HERE / f"{name}.ftm.json"]
@@ -93,11 +100,12 @@ def main() -> int:
         if add_mapping(lake.dataset(PAPERS), *SECOND):
             for made in run_make(lake, instance, names=[PAPERS]):
                 failed += tell(made, made.dataset or "catalogue")
+        failed += two_lakes.share(lake, instance, tell)
         failed += tell(run_checks(lake, instance), "checks")
     for name in DATASETS:
         print(f"\n{name}")
         describe(lake, name)
-    print(f"\nthe lake's index: {LAKE / 'index.json'}")
+    print(f"\nthe lake's index: {LAKE / 'index.json'}; the second lake: {two_lakes.COPY}")
     print(
         "\nNow open the web UI:\n\n    make ui\n\nand then http://localhost:3000/asset-groups in a browser."
     )

@@ -13,6 +13,8 @@ from lakehouse_assets.defs.naming import Naming
 from lakehouse_assets.defs.queue_runs import tags_of
 from lakehouse_assets.defs.queue_work import WORK, WORK_OP
 from lakehouse_assets.defs.report import report_config
+from lakehouse_assets.defs.sync_assets import PULL, PULL_JOB, PUSH, PUSH_JOB
+from lakehouse_assets.defs.sync_work import Resolve
 from lakehouse_assets.jobs.stages import PRIORITY
 from lakehouse_assets.lake import Lake
 
@@ -24,7 +26,7 @@ _QUIET: dict[str, object] = {"console": {"config": {"log_level": "ERROR"}}}
 
 @dataclass(frozen=True)
 class Made:
-    """A run that ended; `dataset` is None for that of the catalogue, `error` says why it failed."""
+    """A run that ended; `dataset` is its partition, None for that of the catalogue, `error` says why it failed."""
 
     dataset: str | None
     run_id: str
@@ -84,6 +86,39 @@ def run_jobs(lake: Lake, instance: dg.DagsterInstance, queue: str, *, dataset: s
         raise_on_error=False,
     )
     return _made(dataset, result)
+
+
+def run_pull(
+    lake: Lake, instance: dg.DagsterInstance, partition: str, *, resolve: Resolve = "refuse"
+) -> Made:
+    """Bring a collection of another lake here, as a run that the instance remembers: `office/dataset/acme`."""
+    return _run_sync(lake, instance, PULL_JOB, PULL, partition, resolve)
+
+
+def run_push(
+    lake: Lake, instance: dg.DagsterInstance, partition: str, *, resolve: Resolve = "refuse"
+) -> Made:
+    """Bring a collection of this lake to another one, as a run that the instance remembers."""
+    return _run_sync(lake, instance, PUSH_JOB, PUSH, partition, resolve)
+
+
+def _run_sync(
+    lake: Lake, instance: dg.DagsterInstance, job: str, asset: str, partition: str, resolve: Resolve
+) -> Made:
+    sets = {PULL: _NAMING.pulls, PUSH: _NAMING.pushes}
+    instance.add_dynamic_partitions(str(sets[asset].name), [partition])
+    config = {_NAMING.op(asset): {"config": {"resolve": resolve}}}
+    result = (
+        build_definitions(lake.uri)
+        .resolve_job_def(_NAMING.name(job))
+        .execute_in_process(
+            {"ops": config, "loggers": _QUIET},
+            partition_key=partition,
+            instance=instance,
+            raise_on_error=False,
+        )
+    )
+    return _made(partition, result)
 
 
 def _config(files: Sequence[str | Path], *, crawl: bool, force: bool) -> dict[str, object]:

@@ -96,7 +96,7 @@ def _sync(
     )
     def sync(context: dg.AssetExecutionContext, config: SyncConfig) -> Result:
         remote, shared = at_remote(context.partition_key)
-        with explained(), _resolvable(naming.op(asset)):
+        with explained(), _resolvable(naming.op(asset), "union" if shared.is_dataset else "ours"):
             lake = open_lake(context, naming)
             moved = move(
                 lake,
@@ -121,14 +121,14 @@ def _sync(
 
 
 @contextmanager
-def _resolvable(op: str) -> Iterator[None]:
+def _resolvable(op: str, how: Resolve) -> Iterator[None]:
     """Of what both sides changed, fail with the run config that resolves it; a retry would not help."""
     try:
         yield
     except Diverged as exc:
-        config = f"ops:\n  {op}:\n    config:\n      resolve: ours"
+        config = f"ops:\n  {op}:\n    config:\n      resolve: {how}"
         raise dg.Failure(
-            description=f"{exc}. In Dagster: launch this partition again with `resolve: ours` in the config of {op}",
+            description=f"{exc}. In Dagster: launch this partition again with `resolve: {how}` in the config of {op}",
             metadata={
                 "error": dg.MetadataValue.text(type(exc).__name__),
                 "collections": dg.MetadataValue.json(list(exc.labels)),

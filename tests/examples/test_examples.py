@@ -34,7 +34,7 @@ def test_the_entities_are_those_of_the_tables() -> None:
 def test_the_demo_makes_every_export_and_says_where(demo: tuple[Path, str]) -> None:
     folder, said = demo
     lake = Lake(folder / "demo-lake")
-    assert lake.datasets() == ["energy_owners", "eu_bodies", "power_papers"]
+    assert lake.datasets() == ["energy_owners", "eu_bodies", "power_papers", "shared_notes"]
     for name in ("energy_owners", "eu_bodies"):
         lines = (EXAMPLES / f"{name}.ftm.json").read_text().splitlines()
         assert lake.dataset(name).status().entities == len({json.loads(line)["id"] for line in lines})
@@ -76,6 +76,20 @@ def test_the_demo_shows_what_a_letter_mentions(demo: tuple[Path, str]) -> None:
     assert {mention["properties"]["document"][0] for mention in mentions} == {letter["id"]}
     assert "Records office" in {mention["caption"] for mention in mentions}
     assert "papertrail" in said
+
+
+def test_the_demo_brings_together_what_two_lakes_changed(demo: tuple[Path, str]) -> None:
+    folder, said = demo
+    here, there = Lake(folder / "demo-lake"), Lake(folder / "demo-lake-copy")
+    assert "a pull is refused: 'shared_notes': statements were changed here and there" in said
+    assert there.datasets() == here.datasets()
+    for name in here.datasets():
+        exported = here.dataset(name).location.read("entities.ftm.json")
+        assert there.dataset(name).location.read("entities.ftm.json") == exported
+        assert here.glance(there, name).state == "same"
+    notes = [json.loads(line) for line in there.dataset("shared_notes").query(schema="Note")]
+    assert {found["id"] for found in notes} == {"note-1", "note-2", "note-3"}
+    assert there.collections.ls() == ["exchange rates"]
 
 
 def test_the_papers_are_what_their_texts_say() -> None:
