@@ -1,5 +1,6 @@
 """`lakehouse collections`."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -147,6 +148,29 @@ def test_errors_are_one_line(lakehouse: Lakehouse, paris: Path, folder: Path) ->
         assert (result.code, result.out, result.err.count("\n")) == (1, "", 1)
     assert lakehouse("collections", "read", "temperature", "paris", "--before", "x").code == 2
     assert lakehouse("collections", "read", "temperature", "paris", "--tail", "1", "--limit", "1").code == 2
+
+
+def test_each_kind_is_resolved_by_itself(lakehouse: Lakehouse, paris: Path, folder: Path) -> None:
+    lakehouse("dataset", "create", "acme")
+    lakehouse("collections", "push", "./second")
+    for lake in ("data", "second"):
+        entity = {"id": lake, "schema": "Person", "properties": {"name": [lake]}}
+        (folder / "new.json").write_text(json.dumps(entity))
+        (folder / "new.csv").write_text(f"day,value,note\n2026-01-09,1.0,{lake}\n")
+        assert lakehouse("--uri", lake, "-d", "acme", "import", "new.json").code == 0
+        assert lakehouse("--uri", lake, "collections", "write", "temperature", "paris", "new.csv").code == 0
+    for how in ([], ["--resolve", "union"], ["--resolve", "ours"]):
+        refused = lakehouse("collections", "pull", "./second", *how)
+        assert (refused.code, "temperature" in refused.err) == (1, True)
+    assert "--namespace dataset --resolve union" in refused.err
+    assert lakehouse("-d", "acme", "get", "second").code == 1
+    united = lakehouse("collections", "pull", "./second", "--namespace", "dataset", "--resolve", "union")
+    assert united.out.startswith("pulled acme (merged): ")
+    merged = lakehouse("collections", "pull", "./second", "--resolve", "ours")
+    assert merged.out.startswith("pulled temperature (merged): ")
+    assert lakehouse("-d", "acme", "get", "data", "second").code == 0
+    assert lakehouse("collections", "push", "./second").code == 0
+    assert lakehouse("collections", "pull", "./second").out == "nothing to be pulled: all is the same\n"
 
 
 def test_what_nobody_needs_is_collected(lakehouse: Lakehouse, paris: Path) -> None:

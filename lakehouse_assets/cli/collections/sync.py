@@ -37,8 +37,9 @@ Whose = Annotated[
     typer.Option(
         "--resolve",
         metavar="HOW",
-        help="What becomes of what both sides changed. Of datasets: union has all statements of both, ours or theirs "
-        "those of one side alone. Of collections, ours or theirs says whose rows count where both changed the same.",
+        help="What becomes of what both sides changed. Of collections all is kept, and ours or theirs says whose "
+        "rows count where both changed the same. Of datasets, union has all statements of both; with --namespace "
+        "dataset, ours or theirs has those of one side alone.",
     ),
 ]
 Kind = Annotated[
@@ -102,8 +103,7 @@ class Exchange:
         from lakehouse_assets.replicas import Pulled
 
         whose: sync.Resolve | None = None if self.resolve == "union" else self.resolve
-        if whose is None:
-            sync.refuse(self._tables())
+        self._refuse()
         pulled = Pulled()
         if self.datasets:
             pulled = self.here.pull(self.there, *self.datasets, shallow=self.shallow, resolve=self.resolve)
@@ -117,6 +117,29 @@ class Exchange:
                 namespace=self.namespace,
             )
         return pulled, synced
+
+    def _refuse(self) -> None:
+        """Raise Diverged, before anything is changed, where it is not said what becomes of each kind."""
+        from lakehouse_assets.collections import sync
+        from lakehouse_assets.errors import Diverged
+
+        tables = self._tables()
+        labels = [step.label for step in tables if step.state == "diverged"]
+        names = [name for name in self.datasets if self.here.glance(self.there, name).state == "diverged"]
+        sync.refuse([step for step in tables if step.state == "conflict"])
+        if self.namespace == DATASET:
+            return
+        if names and (self.resolve in ("ours", "theirs") or (labels and self.resolve is None)):
+            kinds = {"datasets": names, "collections": labels}
+            told = "; ".join(f"{kind} {', '.join(found)}" for kind, found in kinds.items() if found)
+            msg = (
+                f"changed here and there: {told}. Nothing was changed. Say what becomes of each kind by itself: all "
+                "statements of both by `--namespace dataset --resolve union`, all rows of both by `--namespace "
+                "collection --resolve ours` (or theirs), which says whose count where both changed the same"
+            )
+            raise Diverged(msg, labels=[*names, *labels])
+        if self.resolve in (None, "union"):
+            sync.refuse(tables)
 
     def _tables(self) -> "list[Step]":
         if self.namespace == DATASET:
@@ -246,7 +269,8 @@ def _sentence(step: "DatasetStep") -> str:
         ", ".join(step.documents),
         humane.size(step.bytes),
     ]
-    return f"{step.name} ({step.state}): {', '.join(part for part in parts if part)}"
+    state = "merged" if step.state == "diverged" else step.state
+    return f"{step.name} ({state}): {', '.join(part for part in parts if part)}"
 
 
 def _warn(steps: "list[DatasetStep] | tuple[DatasetStep, ...]") -> None:
