@@ -15,7 +15,7 @@ from lakehouse_assets.errors import InvalidData, LakehouseError, NotFound
 from lakehouse_assets.lake import Lake
 from lakehouse_assets.operations.findings import CheckResult, Row
 from lakehouse_assets.storage.location import Location
-from lakehouse_assets.storage.options import CONNECT_TIMEOUT, TIMEOUT
+from lakehouse_assets.storage.options import CONNECT_TIMEOUT, MAX_RETRIES, TIMEOUT
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ _NOTHING = "-"
 _DIGITS = 8
 _MOST_NAMED = 50
 # a look must not take the minute that Dagster gives it
-_PATIENCE = {CONNECT_TIMEOUT: "3", TIMEOUT: "8"}
+_PATIENCE = {CONNECT_TIMEOUT: "3", TIMEOUT: "8", MAX_RETRIES: "0"}
 _SECONDS_TO_LOOK = 10.0
 
 

@@ -24,6 +24,9 @@ TIMEOUT = "timeout"
 """The option that says how long to wait for an answer, in seconds."""
 
 CONNECT_TIMEOUT = "connect_timeout"
+MAX_RETRIES = "max_retries"
+"""The option that says how often a request is made again."""
+
 _DEFAULTS = {TIMEOUT: 30.0, CONNECT_TIMEOUT: 10.0}
 
 
@@ -44,7 +47,7 @@ def for_s3fs(options: Mapping[str, str], environ: Mapping[str, str] | None = Non
     known["config_kwargs"] = {
         "connect_timeout": _seconds(options, CONNECT_TIMEOUT),
         "read_timeout": _seconds(options, TIMEOUT),
-        "retries": {"mode": "standard", "total_max_attempts": _tries(environ)},
+        "retries": {"mode": "standard", "total_max_attempts": _tries(environ, options)},
     }
     return known
 
@@ -66,7 +69,7 @@ def for_delta(options: Mapping[str, str], environ: Mapping[str, str] | None = No
     known = {_TO_DELTA.get(name, name): value for name, value in options.items()}
     known |= {name: f"{_seconds(options, name):g}s" for name in _DEFAULTS}
     # it makes one more try than there are retries
-    known.setdefault("max_retries", str(_tries(environ) - 1))
+    known.setdefault(MAX_RETRIES, str(_tries(environ, options) - 1))
     # what s3fs prefers to the plain variable; delta-rs does not know them
     special = environ.get("FSSPEC_S3_ENDPOINT_URL") or environ.get("AWS_ENDPOINT_URL_S3")
     if special:
@@ -88,11 +91,7 @@ def for_polars(options: Mapping[str, str], environ: Mapping[str, str] | None = N
         3
     """
     known: dict[str, str | int] = {**for_delta(options, environ)}
-    text = str(known["max_retries"])
-    if not text.isdigit():
-        msg = f"the storage option max_retries={text!r} is no number; write for example 3"
-        raise InvalidData(msg)
-    return known | {"max_retries": int(text)}
+    return known | {MAX_RETRIES: _retries(str(known[MAX_RETRIES]))}
 
 
 def _seconds(options: Mapping[str, str], name: str) -> float:
@@ -106,7 +105,17 @@ def _seconds(options: Mapping[str, str], name: str) -> float:
         raise InvalidData(msg) from exc
 
 
-def _tries(environ: Mapping[str, str]) -> int:
+def _retries(text: str) -> int:
+    if not text.isdigit():
+        msg = f"the storage option {MAX_RETRIES}={text!r} is no number; write for example 3"
+        raise InvalidData(msg)
+    return int(text)
+
+
+def _tries(environ: Mapping[str, str], options: Mapping[str, str]) -> int:
+    given = options.get(MAX_RETRIES)
+    if given is not None:
+        return _retries(str(given)) + 1
     text = environ.get("AWS_MAX_ATTEMPTS", "")
     return max(1, int(text)) if text.isdigit() else TRIES
 
