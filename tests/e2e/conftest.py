@@ -160,7 +160,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     (folder / "lake").mkdir()
     port = _free_port()
     log = folder / "dagster.log"
-    environment = {**os.environ, "LAKEHOUSE_URI": "lake", "DAGSTER_DISABLE_TELEMETRY": "1"}
+    named = {"LAKEHOUSE_URI": "lake", "LAKEHOUSE_REMOTES": "office=office"}
+    environment = {**os.environ, **named, "DAGSTER_DISABLE_TELEMETRY": "1"}
     environment.pop("DAGSTER_HOME", None)
     with log.open("wb") as out:
         process = subprocess.Popen(

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lakehouse_assets.lake import Dataset
+from lakehouse_assets.collections import Schema
+from lakehouse_assets.lake import Dataset, Lake
 from tests.e2e.conftest import Server, eventually
 from tests.factories import person, write_lines
 
@@ -23,6 +24,16 @@ query ($key: AssetKeyInput!) {
       }
     }
   }
+}
+"""
+
+START = """
+mutation ($name: String!) {
+  startSensor(
+    sensorSelector: {
+      repositoryName: "__repository__", repositoryLocationName: "lakehouse_assets", sensorName: $name
+    }
+  ) { __typename }
 }
 """
 
@@ -124,3 +135,23 @@ def test_the_page_of_an_asset_shows_what_it_is_for_and_what_its_columns_mean(
     assert "original_value" in text
     assert "the value as it came" in text
     assert "keep_present" in text
+
+
+def test_another_lake_is_pulled_when_the_sensor_is_on_and_what_went_apart_fails_until_it_is_resolved(
+    server: Server,
+) -> None:
+    theirs = Lake(server.folder / "office").collections.create_collection(
+        Schema(day="int*", rate="float"), "rates"
+    )
+    (theirs / "CZK").write({"day": [1], "rate": [0.0411]})
+    server.query(START, name="pull_remotes")
+    eventually(lambda: server.lake.collections.ls(), within=120, what="the table of the other lake")
+    ours = server.lake.collections.get("rates")
+    (ours / "CZK").write({"day": [2], "rate": [0.0412]})
+    (theirs / "CZK").write({"day": [3], "rate": [0.0413]})
+    assert server.finish(server.launch("pull", "office/rates")) == "FAILURE"
+    config: dict[str, object] = {"ops": {"sync_pull": {"config": {"resolve": "ours"}}}}
+    assert server.finish(server.launch("pull", "office/rates", config=config)) == "SUCCESS"
+    found = server.lake.collections.get("rates") / "CZK"
+    assert found.frame()["day"].to_list() == [1, 2, 3]
+    assert server.metadata("sync_pull", "office/rates")["state"] == "merged"
