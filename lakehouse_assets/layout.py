@@ -89,6 +89,9 @@ TABLE_LINEAGE = f"{TAGS}/statements/lineage"
 # of documents: the digest that they had when they were last the same here and there
 REPLICA_BASES = f"{TAGS}/replicas/documents"
 
+# of archives, by where they were brought from: what they were when nothing of them was missing here
+REPLICA_ARCHIVES = f"{TAGS}/replicas/archives"
+
 # there while datasets are brought; what it says was not wholly done when nobody is at it any more
 REPLICA_BEGUN = f"{TAGS}/replicas/begun"
 

@@ -1,13 +1,23 @@
-"""Bringing archived files: each content once, by its checksum, and what is known of it."""
+"""
+Bringing archived files: each content once, by its checksum, and what is known of it.
 
+An archive has a tag that changes with it. As long as neither that there nor that here has changed since nothing was
+missing, the files are not listed; once a day they are all the same, as a writer that dies may leave its tag behind.
+"""
+
+import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
 
 from lakehouse_assets import layout
 from lakehouse_assets.archive.names import is_checksum
 from lakehouse_assets.archive.walk import BLOB, META, parts
 from lakehouse_assets.errors import Damaged, NotFound
+from lakehouse_assets.model.times import from_iso, iso, now_utc
 from lakehouse_assets.replicas.copying import copy_file
 from lakehouse_assets.storage.digest import digest_of
 from lakehouse_assets.storage.location import Location
@@ -19,6 +29,7 @@ log = logging.getLogger(__name__)
 _TEXT = ".txt"
 # so many contents are brought before what is known of them
 _BATCH = 256
+_A_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -55,6 +66,9 @@ class _Part:
 
 def count_missing(here: Location, there: Location, *, later: bool) -> Brought:
     """What a pull would bring; `later` says that the dataset there is a later state of the one here."""
+    known = _Known(here, there).same()
+    if known is not None:
+        return Brought(there=known)
     found = Brought()
     for part in _compared(here, there, later=later):
         found.blobs += len(part.blobs)
@@ -64,12 +78,28 @@ def count_missing(here: Location, there: Location, *, later: bool) -> Brought:
     return found
 
 
-def bring_archive(here: Location, there: Location, *, later: bool) -> Brought:
+def bring_archive(
+    here: Location, there: Location, *, later: bool, mark: Callable[[], AbstractContextManager[object]]
+) -> Brought:
     """
-    Bring what is missing here, contents first.
+    Bring what is missing here, contents first, while the `mark` is held.
 
     A content whose bytes are not what its name says goes to the quarantine here; the rest goes on.
     """
+    known = _Known(here, there)
+    same = known.same()
+    if same is not None:
+        return Brought(there=same)
+    with mark():
+        found = _bring_missing(here, there, later=later)
+    if found.blobs or found.small:
+        Tags(here).set(layout.TAG_ARCHIVE_UPDATED)
+    if not found.quarantined:
+        known.note(found.there + found.blobs)
+    return found
+
+
+def _bring_missing(here: Location, there: Location, *, later: bool) -> Brought:
     found = Brought()
     blobs: list[Wanted] = []
     small: list[Wanted] = []
@@ -81,9 +111,42 @@ def bring_archive(here: Location, there: Location, *, later: bool) -> Brought:
             _bring(here, there, blobs, small, found)
             blobs, small = [], []
     _bring(here, there, blobs, small, found)
-    if found.blobs or found.small:
-        Tags(here).set(layout.TAG_ARCHIVE_UPDATED)
     return found
+
+
+class _Known:
+    """What two archives were when nothing was missing here: their tags, how many contents there were, and when."""
+
+    def __init__(self, here: Location, there: Location) -> None:
+        self._here, self._source = here, there.uri
+        # before anything is listed: what comes meanwhile is listed next time
+        self._theirs = Tags(there).text(layout.TAG_ARCHIVE_UPDATED)
+        self._noted = self._read()
+
+    def same(self) -> int | None:
+        """How many contents there are, if nothing has changed since; None if it must be looked."""
+        known = self._noted.get(self._source)
+        ours = Tags(self._here).text(layout.TAG_ARCHIVE_UPDATED)
+        if known is None or self._theirs is None or known["tags"] != [self._theirs, ours]:
+            return None
+        at = from_iso(str(known["at"]))
+        is_recent = at is not None and timedelta(0) <= now_utc() - at < _A_DAY
+        return int(known["contents"]) if is_recent else None
+
+    def note(self, contents: int) -> None:
+        """Keep that nothing is missing here."""
+        if self._theirs is None:
+            return
+        tags = [self._theirs, Tags(self._here).text(layout.TAG_ARCHIVE_UPDATED)]
+        noted = {**self._noted, self._source: {"tags": tags, "contents": contents, "at": iso(now_utc())}}
+        self._here.write(layout.REPLICA_ARCHIVES, json.dumps(noted).encode())
+
+    def _read(self) -> dict[str, dict[str, Any]]:
+        data = self._here.read_or_none(layout.REPLICA_ARCHIVES)
+        try:
+            return dict(json.loads(data)) if data else {}
+        except ValueError:
+            return {}
 
 
 def _bring(

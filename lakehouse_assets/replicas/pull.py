@@ -106,9 +106,13 @@ class Exchange:
         refuse([step], resolve)
         if before.standing == "diverged" and resolve == "union":
             self._check_shards()
-        # nothing of the archive is collected as garbage meanwhile, which waits for what is known of it
-        with here.leases.mark(layout.STAGING, {"folder": layout.ARCHIVE}):
-            archive = bring_archive(self._here, self._there, later=_is_later(before))
+        archive = bring_archive(
+            self._here,
+            self._there,
+            later=_is_later(before),
+            # nothing of the archive is collected as garbage meanwhile, which waits for what is known of it
+            mark=lambda: here.leases.mark(layout.STAGING, {"folder": layout.ARCHIVE}),
+        )
         unfinished = self._here.exists(layout.REPLICA_BEGUN)
         if before.standing in ("new", "behind", "diverged") or step.documents:
             self._here.write(layout.REPLICA_BEGUN, b"{}")

@@ -38,6 +38,7 @@ def test_a_damaged_file_is_set_aside_and_the_rest_is_brought(lake: Lake, other: 
     # what is known of it stays, and it comes as soon as it is whole again there
     assert copy.archive.get_file(bad).key == "papers/bad"
     acme.location.write(layout.blob(bad), b"bad" * 9)
+    assert other.plan_pull(lake)[0].blobs == 2
     assert other.pull(lake).quarantined == (f"acme/{cut}",)
     assert copy.archive.verify().bad[0].checksum == cut
 
@@ -45,6 +46,7 @@ def test_a_damaged_file_is_set_aside_and_the_rest_is_brought(lake: Lake, other: 
 def test_a_file_that_is_cut_here_is_brought_again(lake: Lake, other: Lake, copy: Dataset) -> None:
     (file,) = copy.archive.files()
     copy.location.write(layout.blob(file.checksum), b"%PD")
+    copy.archive.touch()
     done = other.pull(lake)
     assert (done.blobs_moved, done.quarantined, copy.archive.verify().bad) == (1, (), [])
 
