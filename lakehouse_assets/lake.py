@@ -181,16 +181,18 @@ class Lake:
         grace: timedelta | float | None = None,
         *,
         names: Sequence[str] | None = None,
+        without: Sequence[str] = (),
         dry_run: bool = False,
         before: datetime | None = None,
     ) -> "Collected":
         """
         Delete files that nobody needs, if they were marked longer than `grace` ago (seconds; a week), and mark others.
 
-        In all datasets and collections, or in those of some names. Nothing is deleted that was written since `before`;
-        give it the time when the oldest run began that is still at work. With `dry_run` only tell.
+        In all datasets and collections, or in those of some names, `without` some datasets. Nothing is deleted that was
+        written since `before`; give it the time when the oldest run began that is still at work. With `dry_run` only
+        tell.
         """
-        return self._garbage(names).collect(grace, before=before, dry_run=dry_run)
+        return self._garbage(names, without).collect(grace, before=before, dry_run=dry_run)
 
     def gc_mark(self, *, names: Sequence[str] | None = None, without: Sequence[str] = ()) -> "Marked":
         """Mark the files that nobody needs, `without` those of some datasets; none is deleted."""

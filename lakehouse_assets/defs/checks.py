@@ -105,7 +105,7 @@ def _check(naming: Naming, check: Check, asset: str) -> dg.AssetChecksDefinition
     def run(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         with explained():
             dataset = open_lake(context, naming).dataset(context.partition_key)
-            return _result(dataset.check(asset, check.name))
+            return result_of(dataset.check(asset, check.name))
 
     return run
 
@@ -119,12 +119,13 @@ def _catalog_check(naming: Naming) -> dg.AssetChecksDefinition:
     )
     def run(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         with explained():
-            return _result(open_lake(context, naming).check_catalog())
+            return result_of(open_lake(context, naming).check_catalog())
 
     return run
 
 
-def _result(found: CheckResult) -> dg.AssetCheckResult:
+def result_of(found: CheckResult) -> dg.AssetCheckResult:
+    """A result as a check gives it back."""
     return dg.AssetCheckResult(
         passed=found.passed,
         severity=dg.AssetCheckSeverity(found.severity),

@@ -8,7 +8,12 @@ import dagster as dg
 
 from lakehouse_assets.defs.collection_assets import collections_asset, registry_asset
 from lakehouse_assets.defs.collection_sensor import collections_sensor
-from lakehouse_assets.defs.garbage_assets import garbage_assets, garbage_job, garbage_schedule
+from lakehouse_assets.defs.garbage_assets import (
+    garbage_assets,
+    garbage_job,
+    garbage_schedule,
+    references_check,
+)
 from lakehouse_assets.defs.naming import Naming
 from lakehouse_assets.defs.sync_assets import sync_assets, sync_jobs
 from lakehouse_assets.defs.sync_sensors import pull_sensor, remotes_sensor, sync_checks
@@ -39,7 +44,7 @@ def build_collections(naming: Naming, remotes: Collection[str], *, seconds: int)
             *garbage_assets(naming),
             *(sync_assets(naming) if remotes else []),
         ],
-        checks=sync_checks(naming) if remotes else [],
+        checks=[references_check(naming), *(sync_checks(naming) if remotes else [])],
         jobs=[garbage, *([pull, push] if remotes else [])],
         schedules=[garbage_schedule(naming, garbage)],
         sensors=[

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from lakehouse_assets import layout
 from lakehouse_assets.defs import artifacts
+from lakehouse_assets.defs.checks import result_of
 from lakehouse_assets.defs.collection_assets import GROUP
 from lakehouse_assets.defs.correlation import last_word
 from lakehouse_assets.defs.declaring import Result
@@ -18,6 +19,7 @@ from lakehouse_assets.defs.numbers import human_size
 from lakehouse_assets.defs.preview import Cell, table
 from lakehouse_assets.defs.resources import open_lake
 from lakehouse_assets.defs.working import RUNNING
+from lakehouse_assets.errors import LakehouseError
 from lakehouse_assets.lake import Lake
 from lakehouse_assets.model.times import now_utc
 from lakehouse_assets.storage.garbage import Collected, Marked
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 MARK = "gc_mark"
 SWEEP = "gc_sweep"
 JOB = "collect_garbage"
+DANGLING = "no_dangling_references"
 DAILY = "30 1 * * *"
 
 # a run that has said nothing for so long does not go on: its host died
@@ -39,6 +42,7 @@ class MarkConfig(dg.Config):
     """Where to look."""
 
     names: list[str] = Field(default=[], description="Only these datasets and collections; all by default.")
+    without: list[str] = Field(default=[], description="Not these datasets.")
 
 
 class SweepConfig(MarkConfig):
@@ -62,20 +66,40 @@ def garbage_job(naming: Naming) -> "UnresolvedAssetJobDefinition":
     return dg.define_asset_job(
         naming.name(JOB),
         selection=dg.AssetSelection.assets(naming.key(MARK), naming.key(SWEEP)),
-        description="Marks what nobody needs any more, and deletes what was marked long enough ago.",
+        description="Marks what nobody needs any more, deletes what was marked long enough ago, and looks whether "
+        "everything is there that is needed.",
         tags={"kind": "maintenance"},
     )
 
 
 def garbage_schedule(naming: Naming, job: "UnresolvedAssetJobDefinition") -> dg.ScheduleDefinition:
     """Once a day."""
-    return dg.ScheduleDefinition(
+
+    @dg.schedule(
         name=naming.name("daily_gc"),
         job=job,
         cron_schedule=DAILY,
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description=f"Runs `{JOB}`: what is marked today is deleted in a week, if nobody needs it then.",
+        required_resource_keys={naming.resource},
+        description=f"Runs `{JOB}`: what is marked today is deleted in a week, if nobody needs it then. `schedules: "
+        "{gc: off}` in a dataset's pipeline.yml leaves the dataset out, and so does a time of its own.",
     )
+    def daily_gc(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        lake = open_lake(context, naming)
+        without = [name for name in lake.datasets() if not _is_daily(lake, name, context)]
+        config = {"config": {"without": without}}
+        return dg.RunRequest(run_config={"ops": {naming.op(MARK): config, naming.op(SWEEP): config}})
+
+    return daily_gc
+
+
+def _is_daily(lake: Lake, name: str, context: dg.ScheduleEvaluationContext) -> bool:
+    """Whether a dataset has no time of its own; one that is unreadable is left alone."""
+    try:
+        return lake.dataset(name).pipeline.schedules.gc is None
+    except LakehouseError as exc:
+        context.log.warning(f"{name} is left out: {exc}")
+        return False
 
 
 def _mark(naming: Naming) -> dg.AssetsDefinition:
@@ -96,7 +120,8 @@ def _mark(naming: Naming) -> dg.AssetsDefinition:
     )
     def gc_mark(context: dg.AssetExecutionContext, config: MarkConfig) -> Result:
         with explained():
-            found = open_lake(context, naming).gc_mark(names=config.names or None)
+            lake = open_lake(context, naming)
+            found = lake.gc_mark(names=config.names or None, without=config.without)
         return dg.MaterializeResult(metadata=of_marked(found))
 
     return gc_mark
@@ -135,8 +160,25 @@ def sweep(lake: Lake, config: SweepConfig, before: datetime | None) -> Collected
         # nor what was only found needless since: a run may have been about to need it
         grace = max(grace, now_utc() - before)
     if config.dry_run:
-        return lake.gc(grace, names=names, before=before, dry_run=True)
-    return lake.gc_sweep(grace, names=names, before=before)
+        return lake.gc(grace, names=names, without=config.without, before=before, dry_run=True)
+    return lake.gc_sweep(grace, names=names, without=config.without, before=before)
+
+
+def references_check(naming: Naming) -> dg.AssetChecksDefinition:
+    """Whether nothing was deleted that is needed."""
+
+    @dg.asset_check(
+        asset=naming.key(SWEEP),
+        name=DANGLING,
+        description="Is everything there that datasets and collections refer to? Of archived contents a gigabyte is "
+        "read, too, another part each time.",
+        required_resource_keys={naming.resource},
+    )
+    def run(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+        with explained():
+            return result_of(open_lake(context, naming).check_references())
+
+    return run
 
 
 def oldest_active(instance: dg.DagsterInstance, *, but: str | None = None) -> datetime | None:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from lakehouse_assets.defs.checks import evaluation, result_of
 from lakehouse_assets.defs.collection_sensor import partition_requests
 from lakehouse_assets.defs.cursors import read_cursor, write_cursor
 from lakehouse_assets.defs.failures import explained
-from lakehouse_assets.defs.metadata import describe, of_check
 from lakehouse_assets.defs.naming import Naming
 from lakehouse_assets.defs.resources import open_lake
 from lakehouse_assets.defs.sync_assets import PULL, PULL_JOB, PUSH
@@ -52,7 +52,7 @@ def remotes_sensor(naming: Naming) -> dg.SensorDefinition:
             result = in_sync(found, asset, way)
             after[f"/{way}"] = _digest(result)
             if seen.get(f"/{way}") != after[f"/{way}"]:
-                events.append(_evaluation(naming, result))
+                events.append(evaluation(naming, result, partition=None))
         requests = [
             request
             for partitions, way in ((naming.pulls, _ASSETS[PULL]), (naming.pushes, _ASSETS[PUSH]))
@@ -118,26 +118,9 @@ def _check(naming: Naming, asset: str, direction: Direction) -> dg.AssetChecksDe
     def run(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         with explained():
             lake = open_lake(context, naming)
-            found = in_sync(compare(lake, sorted(lake.settings.remotes), {}), asset, direction)
-        return dg.AssetCheckResult(
-            passed=found.passed,
-            severity=dg.AssetCheckSeverity(found.severity),
-            description=describe(found),
-            metadata=of_check(found),
-        )
+            return result_of(in_sync(compare(lake, sorted(lake.settings.remotes), {}), asset, direction))
 
     return run
-
-
-def _evaluation(naming: Naming, found: CheckResult) -> dg.AssetCheckEvaluation:
-    return dg.AssetCheckEvaluation(
-        asset_key=naming.key(found.asset),
-        check_name=found.check,
-        passed=found.passed,
-        severity=dg.AssetCheckSeverity(found.severity),
-        description=describe(found),
-        metadata=of_check(found),
-    )
 
 
 def _digest(found: CheckResult) -> str:

@@ -69,7 +69,11 @@ def test_every_export_of_the_lake_is_an_asset_that_knows_its_path_and_name() -> 
 def test_every_check_of_the_lake_is_an_asset_check() -> None:
     keys = definitions.defs.resolve_asset_graph().asset_check_keys
     offered = {(key.asset_key.to_user_string(), key.name) for key in keys}
-    assert offered == {*check_names(), ("catalog_index", "is_latest")}
+    assert offered == {
+        *check_names(),
+        ("catalog_index", "is_latest"),
+        ("gc_sweep", "no_dangling_references"),
+    }
 
 
 def test_columns_are_described_before_anything_was_made() -> None:

@@ -78,6 +78,40 @@ def test_what_was_marked_since_a_run_began_that_is_at_work_stays(
     assert collect(grace_days=0)["deleted"] == 3
 
 
+def test_a_file_that_is_gone_and_needed_fails_the_check(
+    defs: dg.Definitions, instance: dg.DagsterInstance, acme: Dataset
+) -> None:
+    def check() -> dg.AssetCheckEvaluation:
+        result = defs.resolve_job_def("collect_garbage").execute_in_process(instance=instance)
+        (found,) = result.get_asset_check_evaluations()
+        return found
+
+    assert check().passed
+    name = next(key for key in acme.location.keys("statements") if key.endswith(".parquet"))
+    acme.location.delete(name)
+    found = check()
+    assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert name in str(found.description)
+
+
+def test_a_dataset_with_a_time_of_its_own_or_none_is_left_out_of_the_daily_one(
+    lake: Lake, acme: Dataset, defs: dg.Definitions
+) -> None:
+    for name in ("off", "timed"):
+        made = lake.create_dataset(f"is_{name}")
+        cron = "off" if name == "off" else "'30 6 * * *'"
+        made.location.write("pipeline.yml", f"schedules: {{gc: {cron}}}\n".encode())
+    lake.create_dataset("broken").location.write("pipeline.yml", b"schedules: 7\n")
+    with (
+        dg.instance_for_test() as instance,
+        dg.build_schedule_context(instance, resources=dict(defs.resources or {})) as context,
+    ):
+        schedule = defs.resolve_schedule_def("daily_gc")
+        (request,) = schedule.evaluate_tick(context).run_requests or []
+    assert request.run_config["ops"]["gc_sweep"]["config"]["without"] == ["broken", "is_off", "is_timed"]
+    assert request.run_config["ops"]["gc_mark"] == request.run_config["ops"]["gc_sweep"]
+
+
 def test_a_run_that_was_silent_for_a_week_is_taken_for_dead(
     instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:

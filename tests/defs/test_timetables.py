@@ -72,14 +72,13 @@ def test_times_that_are_new_begin_to_count_when_they_are_first_seen(
     assert asked(tick("keep_timetables", first.cursor)) == []
 
 
-def test_garbage_is_collected_at_a_time_of_its_own_when_there_is_some(
+def test_garbage_is_collected_at_a_time_of_its_own(
     timed: Dataset, tick: Tick, at: At, defs: dg.Definitions, instance: dg.DagsterInstance
 ) -> None:
     timed.location.write("pipeline.yml", b"schedules: {gc: '30 6 * * *'}\n")
     at(EVENING)
     first = tick("keep_timetables")
     at(MORNING)
-    assert asked(tick("keep_timetables", first.cursor)) == []
     path = timed.location.local(layout.blob("0" * 64))
     assert path is not None
     path.parent.mkdir(parents=True)
