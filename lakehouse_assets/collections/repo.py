@@ -84,6 +84,10 @@ class Repo:
         """What the registry has of the collections; or of the deleted ones."""
         return [e for e in self._entries() if e.namespace == namespace and e.is_live is not deleted]
 
+    def deleted(self) -> list[Entry]:
+        """What the registry has of the deleted collections of all namespaces, which `undelete` may bring back."""
+        return [entry for entry in self._entries() if not entry.is_live]
+
     def namespaces(self) -> list[str]:
         """The namespaces that have collections, sorted."""
         return sorted({entry.namespace for entry in self._entries() if entry.is_live})

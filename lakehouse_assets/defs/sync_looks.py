@@ -7,59 +7,27 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from lakehouse_assets.collections.repo import DATASET
 from lakehouse_assets.defs.numbers import human_size
 from lakehouse_assets.defs.shared_names import Shared
-from lakehouse_assets.defs.sync_work import Direction, why
-from lakehouse_assets.errors import InvalidData, LakehouseError, NotFound
+from lakehouse_assets.defs.sync_sides import NOTHING, Side, State, stand
+from lakehouse_assets.defs.sync_work import WAYS, Direction, why
+from lakehouse_assets.errors import LakehouseError, StorageError
 from lakehouse_assets.lake import Lake
 from lakehouse_assets.operations.findings import CheckResult, Row
 from lakehouse_assets.storage.location import Location
 from lakehouse_assets.storage.options import CONNECT_TIMEOUT, MAX_RETRIES, TIMEOUT
+from lakehouse_assets.storage.parallel import batches
 
 log = logging.getLogger(__name__)
 
 IN_SYNC = "in_sync"
-WAYS: tuple[Direction, ...] = ("pull", "push")
 
-_SAME = ("same", "ahead")
-_APART = ("diverged", "conflict")
-_NOTHING = "-"
 _DIGITS = 8
 _MOST_NAMED = 50
 # a look must not take the minute that Dagster gives it
 _PATIENCE = {CONNECT_TIMEOUT: "3", TIMEOUT: "8", MAX_RETRIES: "0"}
-_SECONDS_TO_LOOK = 10.0
-
-
-@dataclass(frozen=True)
-class State:
-    """How one side of a collection stands to the other; `bytes` are to be brought, in so many versions, if known."""
-
-    name: str
-    versions: int = 0
-    bytes: int = 0
-
-    @property
-    def waits(self) -> bool:
-        """Whether there is something to be brought, or nothing can be."""
-        return self.name not in _SAME
-
-    @property
-    def is_apart(self) -> bool:
-        """Whether somebody has to say what is to count."""
-        return self.name in _APART
-
-    def write(self) -> str:
-        """As a cursor holds it."""
-        return f"{self.name}:{self.versions}:{self.bytes}"
-
-    @classmethod
-    def read(cls, text: str) -> "State | None":
-        """What `write` gave; None for a collection that is not there to be brought."""
-        name, _, rest = text.partition(":")
-        versions, _, size = rest.partition(":")
-        return None if name == _NOTHING else cls(name, int(versions or 0), int(size or 0))
+# so many are compared before the clock is looked at
+_CHUNK = 50
 
 
 @dataclass(frozen=True)
@@ -78,7 +46,7 @@ class Pair:
 
     def write(self) -> str:
         """As a cursor holds it."""
-        told = (self.states[way].write() if way in self.states else _NOTHING for way in WAYS)
+        told = (self.states[way].write() if way in self.states else NOTHING for way in WAYS)
         return " ".join((self.sign, *told))
 
 
@@ -108,34 +76,55 @@ def compare(
 
     What looks like it did when it was `seen` is not compared again; nothing is begun after so many seconds.
     """
+    if not remotes:
+        return Comparison()
     until = time.monotonic() + seconds
     pairs: list[Pair] = []
     failed: dict[str, str] = {}
     left = 0
-    ours = _signs(lake) if remotes else {}
+    ours = Side.of(lake)
     for remote in remotes:
+        known = {pair.shared: pair for pair in _seen(remote, seen)}
         try:
-            there = _patient(lake, remote)
-            theirs = _signs(there)
-        except LakehouseError as exc:
+            theirs = Side.of(_patient(lake, remote))
+            known, missing = _looked(ours, theirs, remote, known, until)
+            left += missing
+        except StorageError as exc:
             failed[remote] = str(exc)
-            pairs += _seen(remote, seen)
-            continue
-        for shared in sorted({*ours, *theirs}):
-            before = seen.get(shared.at(remote), "")
-            sign = _sign(ours.get(shared, ""), theirs.get(shared, ""))
-            if before.split(" ", 1)[0] == sign:
-                pairs.append(_read(remote, shared, before))
-            elif time.monotonic() > until:
-                left += 1
-                pairs += [_read(remote, shared, before)] if before else []
-            else:
-                found = _pair(
-                    lake, there, remote, shared, sign, is_here=shared in ours, is_there=shared in theirs
-                )
-                left += found is None
-                pairs += [found] if found is not None else []
+        pairs += known.values()
     return Comparison(pairs, failed, left)
+
+
+def _looked(
+    ours: Side, theirs: Side, remote: str, before: Mapping[Shared, Pair], until: float
+) -> tuple[dict[Shared, Pair], int]:
+    """The pairs of a lake, of which those that changed are compared; and how many of these were not."""
+    signs = {shared: _sign(ours, theirs, shared) for shared in sorted({*ours.signs, *theirs.signs})}
+    known = {shared: before[shared] for shared in signs if shared in before}
+    changed = [shared for shared in signs if shared not in known or known[shared].sign != signs[shared]]
+    left = 0
+    for chunk in batches(changed, _CHUNK):
+        states = _stood(ours, theirs, chunk) if time.monotonic() < until else {}
+        left += len(chunk) - len(states)
+        known |= {shared: Pair(remote, shared, signs[shared], found) for shared, found in states.items()}
+    return known, left
+
+
+def _stood(ours: Side, theirs: Side, chunk: Sequence[Shared]) -> dict[Shared, dict[Direction, State]]:
+    """How these stand to each other, without those that cannot be read."""
+    try:
+        return stand(ours, theirs, chunk)
+    except StorageError:
+        # no other one would do better
+        raise
+    except LakehouseError as exc:
+        if len(chunk) == 1:
+            log.warning("%s is left out: %s", chunk[0].partition, exc)
+            return {}
+    found: dict[Shared, dict[Direction, State]] = {}
+    for each in chunk:
+        found |= _stood(ours, theirs, [each])
+    return found
 
 
 def in_sync(found: Comparison, asset: str, way: Direction) -> CheckResult:
@@ -193,22 +182,9 @@ def _patient(lake: Lake, name: str) -> Lake:
     return there
 
 
-def _signs(lake: Lake) -> dict[Shared, str]:
-    """Of each collection and dataset a text that changes when it may have changed; "" where there was no time."""
-    tables = {Shared(entry.label, entry.namespace): text for entry, text in lake.collections.signs().items()}
-    names = lake.datasets()
-    signs = lake.signs(names, seconds=_SECONDS_TO_LOOK)
-    return tables | {Shared(name, DATASET): signs.get(name, "") for name in names}
-
-
-def _sign(ours: str, theirs: str) -> str:
-    return hashlib.sha256(f"{ours}\n{theirs}".encode()).hexdigest()[:_DIGITS]
-
-
-def _read(remote: str, shared: Shared, text: str) -> Pair:
-    sign, *told = text.split(" ")
-    states = {way: State.read(each) for way, each in zip(WAYS, told, strict=False)}
-    return Pair(remote, shared, sign, {way: state for way, state in states.items() if state is not None})
+def _sign(ours: "Side", theirs: "Side", shared: Shared) -> str:
+    text = f"{ours.signs.get(shared, '')}\n{theirs.signs.get(shared, '')}"
+    return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
 
 
 def _seen(remote: str, seen: Mapping[str, str]) -> Iterator[Pair]:
@@ -216,58 +192,7 @@ def _seen(remote: str, seen: Mapping[str, str]) -> Iterator[Pair]:
     for key, text in seen.items():
         name, _, rest = key.partition("/")
         if name == remote:
-            yield _read(remote, Shared.of(rest), text)
-
-
-def _pair(
-    lake: Lake, there: Lake, remote: str, shared: Shared, sign: str, *, is_here: bool, is_there: bool
-) -> Pair | None:
-    try:
-        return Pair(
-            remote, shared, sign, dict(_states(lake, there, shared, is_here=is_here, is_there=is_there))
-        )
-    except LakehouseError as exc:
-        log.warning("%s of %s is left out: %s", shared.partition, remote, exc)
-        return None
-
-
-def _states(
-    lake: Lake, there: Lake, shared: Shared, *, is_here: bool, is_there: bool
-) -> Iterator[tuple[Direction, State]]:
-    sides: dict[Direction, tuple[Lake, Lake, bool, bool]] = {
-        "pull": (lake, there, is_here, is_there),
-        "push": (there, lake, is_there, is_here),
-    }
-    for way, (target, source, is_at_target, is_at_source) in sides.items():
-        look = _dataset if shared.is_dataset else _table
-        found = look(target, source, shared, is_at_target=is_at_target, is_at_source=is_at_source)
-        if found is not None:
-            yield way, found
-
-
-def _table(
-    target: Lake, source: Lake, shared: Shared, *, is_at_target: bool, is_at_source: bool
-) -> State | None:
-    try:
-        steps = target.collections.plan_pull(source.collections, shared.label, namespace=shared.namespace)
-    except NotFound:
-        # it was never there, or has another label by now
-        return None
-    except InvalidData:
-        # both have one of that label with other columns; or it was deleted where it would be brought to
-        return State("conflict") if is_at_target and is_at_source else None
-    for step in steps:
-        name = "renamed" if step.renamed and step.state in _SAME else step.state
-        return State(name, len(step.versions), step.bytes)
-    return None
-
-
-def _dataset(
-    target: Lake, source: Lake, shared: Shared, *, is_at_target: bool, is_at_source: bool
-) -> State | None:
-    if not is_at_source:
-        return None
-    if not is_at_target:
-        return State("new")
-    step = target.glance(source, shared.label)
-    return State(step.state, step.versions)
+            sign, *told = text.split(" ")
+            states = {way: State.read(each) for way, each in zip(WAYS, told, strict=False)}
+            kept = {way: state for way, state in states.items() if state is not None}
+            yield Pair(remote, Shared.of(rest), sign, kept)

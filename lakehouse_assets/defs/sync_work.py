@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Resolve = Literal["refuse", "union", "ours", "theirs"]
 Direction = Literal["pull", "push"]
+WAYS: tuple[Direction, Direction] = ("pull", "push")
 
 _DIGITS = 16
 _WHY = {

@@ -103,3 +103,14 @@ def test_a_dataset_of_another_lake_waits_until_it_is_pulled(
     assert second.skip_message == "0 of 1 wait to be pulled"
     add(theirs, 6, 1)
     assert tick("watch_remotes", second.cursor).skip_message == "1 of 1 wait to be pulled"
+
+
+def test_a_dataset_that_cannot_be_read_holds_up_no_other(
+    theirs: Dataset, tick: Tick, instance: dg.DagsterInstance, lake: Lake
+) -> None:
+    for place in (theirs.lake, lake):
+        broken = place.create_dataset("broken").location
+        broken.write("statements/_delta_log/00000000000000000000.json", f"none of {place.uri}".encode())
+    found = tick("watch_remotes")
+    assert "1 are left for the next look" in str(found.skip_message)
+    assert instance.get_dynamic_partitions("pulls") == [ACME]
