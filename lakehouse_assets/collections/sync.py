@@ -18,7 +18,7 @@ from lakehouse_assets.collections.checkpoint import checkpoint_to
 from lakehouse_assets.collections.commits import DataFile, Snapshot
 from lakehouse_assets.collections.log import LOG, MOVED, DeltaLog
 from lakehouse_assets.collections.registry import Entry
-from lakehouse_assets.errors import Diverged, InvalidData, NotFound, StorageError
+from lakehouse_assets.errors import Damaged, Diverged, InvalidData, NotFound, StorageError
 from lakehouse_assets.storage.location import Location
 from lakehouse_assets.storage.parallel import in_parallel
 
@@ -106,15 +106,21 @@ def apply(here: "Repo", there: "Repo", steps: Sequence[Step]) -> Synced:
     """
     Do what is planned; Diverged before anything is changed when a collection was changed on both sides.
 
-    A file that is not what its log says is InvalidData: its collection stays as it was.
+    Damaged, at the end, when a file is not what its log says: its collection stays as it was, as a version that lacks
+    a file cannot be read, and the others are brought.
     """
     refuse(steps)
     todo = [step for step in steps if step.state not in ("same", "ahead") or step.renamed]
-    for step in todo:
-        if step.state == "trimmed":
-            replace_table(here, there, step)
-        elif step.state in ("new", "behind"):
-            bring(here.location / _path(step), there.location / step.remote.path, step)
+    damaged: list[Damaged] = []
+    for step in list(todo):
+        try:
+            if step.state == "trimmed":
+                replace_table(here, there, step)
+            elif step.state in ("new", "behind"):
+                bring(here.location / _path(step), there.location / step.remote.path, step)
+        except Damaged as exc:
+            damaged.append(exc)
+            todo.remove(step)
     brought = [step for step in todo if step.state != "merged"]
     if brought:
         here.registry.change(lambda entries: registered(entries, brought), operation="PULL")
@@ -128,6 +134,10 @@ def apply(here: "Repo", there: "Repo", steps: Sequence[Step]) -> Synced:
         tuple(steps),
     )
     log.info("%s from %s: %s collections, %s files", here.uri, there.uri, len(todo), done.files)
+    if damaged:
+        told = "; ".join(str(exc) for exc in damaged)
+        msg = f"{told}. {len(todo)} other collections were brought"
+        raise Damaged(msg)
     return done
 
 
@@ -314,5 +324,5 @@ def copy_file(there: Location, here: Location, file: DataFile) -> None:
         raise StorageError(msg)
     if len(data) != file.size or (file.digest and hashlib.sha256(data).hexdigest() != file.digest):
         msg = f"the file {there.url(file.key)} is damaged: it is not what its log says; restore it, then pull again"
-        raise InvalidData(msg)
+        raise Damaged(msg)
     here.write(file.key, data)

@@ -75,3 +75,21 @@ def test_a_cache_shows_what_others_write(tmp_path: Path) -> None:
     (found / "s").write({"time": [2], "value": [6.0]})
     assert series.frame().rows() == [(1, 5.0), (2, 6.0)]
     assert not list((tmp_path / "cache").rglob("_delta_log"))
+
+
+def test_a_place_with_a_cache_is_pulled_to_and_from(tmp_path: Path) -> None:
+    origin, other = Repo(tmp_path / "origin"), Repo(tmp_path / "other")
+    series = origin.create_collection(SCHEMA, "a") / "s"
+    series.write({"time": [1], "value": [1.0]})
+    cached = Repo([tmp_path / "cache", tmp_path / "origin"])
+    assert other.pull(cached).files == 1
+    (other.get("a") / "s").write({"time": [2], "value": [2.0]})
+    assert ((cached.get("a") / "s").frame().height, cached.pull(other).files) == (1, 1)
+    assert (cached.get("a") / "s").frame()["time"].to_list() == [1, 2]
+    (other.get("a") / "s").write({"time": [3], "value": [3.0]})
+    (cached.get("a") / "s").write({"time": [4], "value": [4.0]})
+    cached.pull(other, resolve="ours")
+    assert (cached.get("a") / "s").frame()["time"].to_list() == [1, 2, 3, 4]
+    other.pull(cached)
+    assert (other.get("a") / "s").frame()["time"].to_list() == [1, 2, 3, 4]
+    assert cached.pull(other).files == 0

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lakehouse_assets.collections import Collection, Repo, Schema
-from lakehouse_assets.errors import Conflict, Diverged, InvalidData, NotFound, StorageError
+from lakehouse_assets.errors import Conflict, Damaged, Diverged, InvalidData, NotFound, StorageError
 
 SCHEMA = Schema(time="int*", value="float")
 
@@ -239,6 +239,20 @@ def test_a_damaged_file_is_not_brought(here: Repo, tmp_path: Path) -> None:
     file.write_bytes(good)
     here.pull(there)
     assert rows(here) == [(1, 1.0)]
+
+
+def test_others_are_brought_beside_a_damaged_one(here: Repo, tmp_path: Path) -> None:
+    there = Repo(tmp_path / "there")
+    for label in ("a", "b", "c"):
+        write(there.create_collection(SCHEMA, label), 1)
+    (file,) = (there.get("b").location.path or tmp_path).rglob("*.parquet")
+    good = file.read_bytes()
+    file.write_bytes(good[:-9] + b"x" + good[-8:])
+    with pytest.raises(Damaged, match=f"{file.name}.* 2 other collections were brought"):
+        here.pull(there)
+    assert (here.ls(), rows(here, "c")) == (["a", "c"], [(1, 1.0)])
+    file.write_bytes(good)
+    assert here.pull(there).collections == ("b",)
 
 
 def test_a_pull_goes_on_where_an_earlier_one_ended(here: Repo, tmp_path: Path) -> None:
