@@ -260,13 +260,19 @@ def _tell(call: Call, pulled: "Pulled", synced: "Synced", what: str) -> int | No
     return 1 if pulled.quarantined else None
 
 
+def _is_mapping(key: str) -> bool:
+    return key.endswith("mapping.yml")
+
+
 def _sentence(step: "DatasetStep") -> str:
+    mappings = sum(map(_is_mapping, step.documents))
     parts = [
         humane.count(step.versions, "version") if step.versions else "",
         humane.count(step.files, "data file") if step.files else "",
         humane.count(step.blobs, "archived file") if step.blobs else "",
         f"exports of {', '.join(step.exports)}" if step.exports else "",
-        ", ".join(step.documents),
+        ", ".join(key for key in step.documents if not _is_mapping(key)),
+        humane.count(mappings, "mapping") if mappings else "",
         humane.size(step.bytes),
     ]
     state = "merged" if step.state == "diverged" else step.state
