@@ -266,7 +266,7 @@ class Lake:
 
         there = self._other(remote)
         return pull.plan_all(
-            self.location, there.location, there.named(names), self.settings, shallow=shallow
+            self.location, there.location, self._wanted(there, names), self.settings, shallow=shallow
         )
 
     def pull(
@@ -290,7 +290,7 @@ class Lake:
         done = pull.pull_all(
             self.location,
             there.location,
-            there.named(names),
+            self._wanted(there, names),
             self.settings,
             shallow=shallow,
             resolve=resolve,
@@ -330,6 +330,14 @@ class Lake:
             msg = f"no dataset {', '.join(map(repr, missing))} in {self.uri}; there are {', '.join(found) or 'none'}"
             raise NotFound(msg)
         return [name for name in found if not names or name in names]
+
+    def _wanted(self, there: "Lake", names: Sequence[str]) -> list[str]:
+        """The datasets to bring: those of some names, or all but those that were deleted here."""
+        found = there.named(names)
+        deleted = [name for name in found if deleted_at(self.location, name) is not None]
+        for name in deleted if names else ():
+            self._check_deleted(name, Conflict)
+        return [name for name in found if name not in deleted]
 
     def _other(self, remote: "Lake | str | Path") -> "Lake":
         return remote if isinstance(remote, Lake) else self.remote(str(remote))

@@ -218,3 +218,38 @@ def test_only_what_was_asked_for_is_collected(acme: Dataset) -> None:
     assert len(lake.gc(0, names=["c"]).marked) == 3
     assert (len(lake.gc(0, names=["acme"]).marked), len(lake.gc(0, names=["other"]).deleted)) == (1, 1)
     assert (len(lake.gc(0, names=["c"]).deleted), len(lake.gc(0).deleted)) == (3, 1)
+
+
+def test_a_dataset_that_is_deleted_here_is_not_brought_from_another_lake(
+    acme: Dataset, tmp_path: Path
+) -> None:
+    acme.import_entities([company()])
+    other = Lake(tmp_path / "other")
+    other.pull(acme.lake)
+    other.delete_dataset("acme")
+    assert (other.pull(acme.lake).datasets, other.plan_pull(acme.lake)) == ((), [])
+    with pytest.raises(Conflict, match="undelete acme"):
+        other.pull(acme.lake, "acme")
+    with pytest.raises(NotFound):
+        acme.lake.pull(other, "acme")
+
+
+def test_collections_list_datasets_and_delete_them(acme: Dataset) -> None:
+    repo = acme.lake.collections
+    assert repo.ls("dataset") == ["acme"]
+    assert repo.delete("acme", "nope", namespace="dataset") == ["acme"]
+    assert (repo.ls("dataset"), list(acme.lake.deleted_datasets())) == ([], ["acme"])
+
+
+@pytest.mark.parametrize(
+    "text", [b"{crawl: []}", b"crawl: []", b"# only\n", b"schedules: {make: off}\n# end\n"]
+)
+def test_a_pipeline_comes_through_a_deletion(acme: Dataset, text: bytes) -> None:
+    acme.location.write(layout.PIPELINE, text)
+    before = acme.pipeline
+    acme.lake.delete_dataset("acme")
+    acme.lake.delete_dataset("acme")
+    assert acme.lake.datasets() == []
+    assert acme.lake.undelete_dataset("acme").pipeline == before
+    if not text.startswith(b"{"):
+        assert acme.location.read(layout.PIPELINE).strip() == text.strip()
