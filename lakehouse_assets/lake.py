@@ -266,7 +266,12 @@ class Lake:
 
         there = self._other(remote)
         return pull.plan_all(
-            self.location, there.location, self._wanted(there, names), self.settings, shallow=shallow
+            self.location,
+            there.location,
+            self._wanted(there, names),
+            self.settings,
+            shallow=shallow,
+            deleted={} if names else self._gone(there),
         )
 
     def pull(
@@ -281,8 +286,8 @@ class Lake:
 
         Only what is missing is brought. Diverged when statements were changed on both sides, and nothing is changed
         then: with `resolve="union"` all rows of both sides count, with "ours" or "theirs" those of one side alone.
-        `shallow` brings new datasets without their earlier versions. Tables of rows are brought by
-        `lake.collections.pull(remote.collections)`.
+        `shallow` brings new datasets without their earlier versions. Without names, deletions come along. Tables of
+        rows are brought by `lake.collections.pull(remote.collections)`.
         """
         from lakehouse_assets.replicas import pull
 
@@ -294,6 +299,7 @@ class Lake:
             self.settings,
             shallow=shallow,
             resolve=resolve,
+            deleted={} if names else self._gone(there),
             conclude=self._list_brought,
         )
         if done.datasets:
@@ -338,6 +344,10 @@ class Lake:
         for name in deleted if names else ():
             self._check_deleted(name, Conflict)
         return [name for name in found if name not in deleted]
+
+    def _gone(self, there: "Lake") -> dict[str, datetime]:
+        """The datasets that were deleted there, and not here."""
+        return {name: at for name, at in there.deleted_datasets().items() if self._has_dataset(name)}
 
     def _other(self, remote: "Lake | str | Path") -> "Lake":
         return remote if isinstance(remote, Lake) else self.remote(str(remote))

@@ -24,7 +24,9 @@ from lakehouse_assets.storage.tags import Tags
 Verdict = Literal["same", "take", "keep", "conflict"]
 """Whether a document is the same, is taken from there, is newer here, or was changed on both sides."""
 
-_URI = "uri"
+# what a document says of the place where it lies
+_OF_PLACES = {layout.CONFIG: {"uri"}, layout.PIPELINE: {"deleted_at", "removed"}}
+_DELETION = "deletion"
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,16 @@ def follow_shards(here: Location, there: Location) -> None:
         config = DatasetConfig.load(here.read(layout.CONFIG), here.url(layout.CONFIG), uri=here.uri)
         theirs = DatasetConfig.load(there.read(layout.CONFIG), there.url(layout.CONFIG))
         here.write(layout.CONFIG, config.model_copy(update={"shards": theirs.shards}).to_yaml())
+
+
+def followed_deletion(here: Location) -> str | None:
+    """The time of the deletion there that the dataset was last deleted for."""
+    return _bases(here).get(_DELETION)
+
+
+def note_deletion(here: Location, at: str) -> None:
+    """Keep for which deletion there the dataset is deleted: once it was brought back, that one does not count."""
+    here.write(layout.REPLICA_BASES, json.dumps({**_bases(here), _DELETION: at}).encode())
 
 
 class _Known:
@@ -174,5 +186,5 @@ def _digest(key: str, data: bytes) -> str:
         told = read_yaml(data, key)
     except InvalidData:
         return hashlib.sha256(data).hexdigest()
-    plain = {name: value for name, value in told.items() if key != layout.CONFIG or name != _URI}
+    plain = {name: value for name, value in told.items() if name not in _OF_PLACES.get(key, ())}
     return hashlib.sha256(json.dumps(plain, sort_keys=True, default=str).encode()).hexdigest()

@@ -6,13 +6,14 @@ interrupted leaves what the next pull finds and goes on with.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import get_args
 
 from lakehouse_assets import layout
 from lakehouse_assets.errors import Damaged, Diverged, InvalidData
+from lakehouse_assets.model.times import iso
 from lakehouse_assets.replicas.archives import bring_archive, count_missing
 from lakehouse_assets.replicas.artifacts import (
     ExportPlan,
@@ -29,6 +30,8 @@ from lakehouse_assets.replicas.documents import (
     bring_documents,
     compare_documents,
     follow_shards,
+    followed_deletion,
+    note_deletion,
     shards_of,
 )
 from lakehouse_assets.replicas.steps import DatasetStep, Pulled, Resolve, State
@@ -36,6 +39,7 @@ from lakehouse_assets.replicas.tables import Side, TablePlan, bring_table, plan_
 from lakehouse_assets.replicas.union import resolved
 from lakehouse_assets.settings import Settings
 from lakehouse_assets.statements.journal import Journal
+from lakehouse_assets.storage.deletions import delete_dataset
 from lakehouse_assets.storage.location import Location
 
 log = logging.getLogger(__name__)
@@ -53,7 +57,7 @@ class Exchange:
 
     def __init__(self, name: str, here: Location, there: Location, settings: Settings) -> None:
         """The dataset of a name in the folders of two lakes."""
-        self.name = name
+        self.name, self._lake = name, here
         self._here, self._there = here / name, there / name
         self._settings = settings
 
@@ -141,6 +145,22 @@ class Exchange:
         self._here.delete(layout.REPLICA_BEGUN)
         return step, archive.quarantined
 
+    def plan_deletion(self, at: datetime) -> DatasetStep:
+        """What becomes of a dataset that was deleted there: it is deleted here, too, unless it has more here."""
+        step = self.stand()
+        if followed_deletion(self._here) == iso(at):
+            # it was brought back since
+            return replace(step, state="ahead")
+        return replace(step, state="ahead" if step.state in ("ahead", "diverged") else "deleted")
+
+    def follow_deletion(self, at: datetime) -> DatasetStep:
+        """Delete it here, so that it can be brought back, if the one there was deleted and nothing is missing there."""
+        step = self.plan_deletion(at)
+        if step.state == "deleted":
+            note_deletion(self._here, iso(at))
+            delete_dataset(self._lake, self.name)
+        return step
+
     def _sides(self) -> tuple[Side, Side]:
         return Side(self._here, self._settings), Side(self._there, self._settings)
 
@@ -217,10 +237,18 @@ class Exchange:
 
 
 def plan_all(
-    here: Location, there: Location, names: Sequence[str], settings: Settings, *, shallow: bool = False
+    here: Location,
+    there: Location,
+    names: Sequence[str],
+    settings: Settings,
+    *,
+    shallow: bool = False,
+    deleted: Mapping[str, datetime] | None = None,
 ) -> list[DatasetStep]:
-    """What a pull would do with each of these datasets of the lake there."""
-    return [Exchange(name, here, there, settings).plan(shallow=shallow) for name in names]
+    """What a pull would do with each of these datasets of the lake there, and with some that were deleted there."""
+    steps = [Exchange(name, here, there, settings).plan(shallow=shallow) for name in names]
+    gone = [Exchange(name, here, there, settings).plan_deletion(at) for name, at in (deleted or {}).items()]
+    return sorted([*steps, *gone], key=lambda step: step.name)
 
 
 def pull_all(
@@ -231,10 +259,13 @@ def pull_all(
     *,
     shallow: bool = False,
     resolve: Resolve | None = None,
+    deleted: Mapping[str, datetime] | None = None,
     conclude: Callable[[str], None],
 ) -> Pulled:
     """
     Bring datasets, one after the other; `conclude` writes the index of one whose exports are listed there.
+
+    `deleted` are those that were deleted there, with the time since when they are.
 
     Diverged before anything is changed when one was changed on both sides, and nobody says what becomes of it.
     """
@@ -244,6 +275,8 @@ def pull_all(
     steps: list[DatasetStep] = []
     quarantined: list[str] = []
     damaged: list[Damaged] = []
+    for name, at in (deleted or {}).items():
+        steps.append(Exchange(name, here, there, settings).follow_deletion(at))
     for exchange in exchanges:
         try:
             step, bad = exchange.pull(shallow=shallow, resolve=resolve, conclude=conclude)

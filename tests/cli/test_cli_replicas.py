@@ -88,3 +88,18 @@ def test_what_is_damaged_or_waits_is_told_of(lakehouse: Lakehouse, acme: Path) -
     assert pushed.code == 1
     assert f"acme/{file.checksum} is damaged" in pushed.err
     assert "2 statements wait in the journal" in pushed.err
+
+
+def test_deletions_come_along_unless_somebody_names_what_is_brought(lakehouse: Lakehouse, acme: Path) -> None:
+    lakehouse("collections", "push", "./second")
+    assert lakehouse("dataset", "delete", "acme").code == 0
+    assert lakehouse("collections", "plan", "./second", "--push").out.splitlines()[1].split()[:3] == [
+        "acme",
+        "dataset",
+        "deleted",
+    ]
+    assert lakehouse("collections", "push", "./second", "acme").code == 1
+    assert lakehouse("collections", "push", "./second").out.startswith("pushed acme (deleted)")
+    assert lakehouse("--uri", "second", "dataset", "ls", "--json").json["datasets"] == []
+    lakehouse("dataset", "undelete", "acme")
+    assert lakehouse("collections", "push", "./second").out == "nothing to be pushed: all is the same\n"

@@ -52,11 +52,15 @@ Kind = Annotated[
 
 @dataclass(frozen=True)
 class Exchange:
-    """What is brought from one lake to another: datasets, collections of a namespace, or both."""
+    """
+    What is brought from one lake to another: datasets (None: none of them), collections of a namespace, or both.
+
+    An empty list means all, with the deletions there.
+    """
 
     here: "Lake"
     there: "Lake"
-    datasets: list[str]
+    datasets: list[str] | None
     labels: list[str]
     namespace: str
     resolve: "Resolve | None" = None
@@ -86,16 +90,17 @@ class Exchange:
         if missing:
             msg = f"there is no {', '.join(map(repr, missing))} in {there.uri}; `lakehouse collections ls` lists all"
             raise NotFound(msg)
-        # without labels the deletions of collections come along, too
-        chosen = tables if labels else []
         if labels and not tables:
             space = DATASET
-        return cls(here, there, datasets, chosen, space, _how(resolve), shallow)
+        is_asked = namespace in (None, DATASET) and not (labels and not datasets)
+        names = (datasets if labels else []) if is_asked else None
+        return cls(here, there, names, tables if labels else [], space, _how(resolve), shallow)
 
     def plan(self) -> "tuple[list[DatasetStep], list[Step]]":
         """What would be done with each; nothing is changed."""
-        steps = self.here.plan_pull(self.there, *self.datasets, shallow=self.shallow) if self.datasets else []
-        return steps, self._tables()
+        if self.datasets is None:
+            return [], self._tables()
+        return self.here.plan_pull(self.there, *self.datasets, shallow=self.shallow), self._tables()
 
     def apply(self) -> "tuple[Pulled, Synced]":
         """Bring them; what both sides changed refuses all of it, unless it is said what becomes of it."""
@@ -105,7 +110,7 @@ class Exchange:
         whose: sync.Resolve | None = None if self.resolve == "union" else self.resolve
         self._refuse()
         pulled = Pulled()
-        if self.datasets:
+        if self.datasets is not None:
             pulled = self.here.pull(self.there, *self.datasets, shallow=self.shallow, resolve=self.resolve)
         synced = sync.Synced()
         if self.namespace != DATASET:
@@ -125,7 +130,7 @@ class Exchange:
 
         tables = self._tables()
         labels = [step.label for step in tables if step.state == "diverged"]
-        names = [name for name in self.datasets if self.here.glance(self.there, name).state == "diverged"]
+        names = [name for name in self._names() if self.here.glance(self.there, name).state == "diverged"]
         sync.refuse([step for step in tables if step.state == "conflict"])
         if self.namespace == DATASET:
             return
@@ -140,6 +145,13 @@ class Exchange:
             raise Diverged(msg, labels=[*names, *labels])
         if self.resolve in (None, "union"):
             sync.refuse(tables)
+
+    def _names(self) -> list[str]:
+        """The datasets that are brought."""
+        if self.datasets is None:
+            return []
+        deleted = self.here.deleted_datasets()
+        return self.datasets or [name for name in self.there.datasets() if name not in deleted]
 
     def _tables(self) -> "list[Step]":
         if self.namespace == DATASET:

@@ -200,3 +200,23 @@ def test_differences_go_on_where_the_source_was(lake: Lake, other: Lake, copy: D
     assert not copy.freshness("entities").fresh
     copy.make()
     assert [result for result in copy.checks() if not result.passed] == []
+
+
+def test_a_deletion_is_followed_once(lake: Lake, other: Lake, copy: Dataset) -> None:
+    lake.delete_dataset("acme")
+    assert [(step.name, step.state) for step in other.plan_pull(lake)] == [("acme", "deleted")]
+    assert (other.pull(lake).datasets, other.datasets()) == (("acme",), [])
+    assert (other.pull(lake).datasets, list(other.deleted_datasets())) == ((), ["acme"])
+    other.undelete_dataset("acme")
+    assert (other.pull(lake).datasets, other.datasets()) == ((), ["acme"])
+    lake.undelete_dataset("acme")
+    assert other.pull(lake).same == ("acme",)
+    lake.delete_dataset("acme")
+    assert (other.pull(lake).datasets, other.datasets()) == (("acme",), [])
+
+
+def test_a_deletion_does_not_take_what_is_only_here(lake: Lake, other: Lake, copy: Dataset) -> None:
+    copy.import_entities([person("mine")])
+    lake.delete_dataset("acme")
+    assert [step.state for step in other.pull(lake).steps] == ["ahead"]
+    assert other.datasets() == ["acme"]
