@@ -78,7 +78,7 @@ class CollectionsHeap:
         self._root.delete_all([key for key in keys if f"/{LOG}/" not in key])
         self._root.delete_all(logs)
         for path in {entry.path for entry in self._gone}:
-            self._root.prune(path)
+            self._root.prune_tree(path)
         if self._labels is None:
             self._registry.trim(REGISTRY_KEPT)
         return keys

@@ -127,8 +127,7 @@ def remove_contents(
     keys = [key for checksum in gone for key in orphans[checksum]]
     texts = [key for key in keys if key.endswith(_TEXT)]
     dataset.delete_all([*(layout.put_aside(checksum) for checksum in gone), *texts])
-    if gone:
-        dataset.prune(layout.ARCHIVE)
+    dataset.prune([layout.folder(checksum) for checksum in gone], top=layout.ARCHIVE)
     return keys
 
 

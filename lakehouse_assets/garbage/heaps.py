@@ -101,8 +101,10 @@ class DatasetHeap:
             if self._dataset.modified(key) == entry.modified:
                 gone.append(key)
         self._dataset.delete_all(gone)
-        for folder in {key.split("/")[0] for key in gone if "/" in key}:
-            self._dataset.prune(folder)
+        for key in gone:
+            folder, _, _ = key.rpartition("/")
+            if "/" in folder:
+                self._dataset.prune([folder], top=key.split("/")[0])
         return gone
 
     def _named(self) -> set[str]:
@@ -145,7 +147,7 @@ class DeletedHeap:
         self._lake.delete_all([key for key in keys if key not in last])
         for key in last:
             self._lake.delete(key)
-        self._lake.prune(self._name)
+        self._lake.prune_tree(self._name)
         log.info("removed the dataset %s from %s", self._name, self._lake.uri)
         return keys
 

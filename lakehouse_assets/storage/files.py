@@ -72,7 +72,10 @@ class Files(Protocol):
     def delete_all(self, keys: Sequence[str]) -> None:
         """Remove files; those that are not there do not matter."""
 
-    def prune(self, key: str) -> None:
+    def prune(self, keys: Sequence[str], top: str) -> None:
+        """Remove folders that are empty, and those above them that are empty then, but for the top."""
+
+    def prune_tree(self, key: str) -> None:
         """Remove the empty folders below a folder, and itself."""
 
     def delete_tree(self, key: str) -> None:

@@ -4,9 +4,10 @@ import errno
 import os
 import secrets
 import shutil
+import stat
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
@@ -66,6 +67,14 @@ class LocalFiles:
                 return max(0.0, os.stat(now).st_mtime - found.st_mtime)
             finally:
                 _unlink(now)
+
+    def _is_before(self, path: str, moment: float) -> bool:
+        with _named(path):
+            try:
+                state = os.stat(path)
+            except _ABSENT:
+                return False
+            return stat.S_ISREG(state.st_mode) and state.st_mtime < moment
 
     def _stat(self, key: str) -> os.stat_result | None:
         with _named(self.path(key)):
@@ -166,15 +175,17 @@ class LocalFiles:
         for key in keys:
             self.delete(key)
 
-    def prune(self, key: str) -> None:
-        """Remove the empty folders below a folder, and itself; what only guarded swaps there goes, too."""
-        for folder, _, names in os.walk(self.path(key), topdown=False):
-            if names == [GUARD]:
-                _unlink(f"{folder}/{GUARD}")
-            if names in ([], [GUARD]):
-                # others are in it, or somebody just put something there
-                with suppress(OSError):
-                    os.rmdir(folder)
+    def prune(self, keys: Sequence[str], top: str) -> None:
+        """Remove folders that are empty, and those above them that are empty then, but for the top."""
+        stop = self.path(top)
+        for folder in {self.path(key) for key in keys}:
+            while folder.startswith(f"{stop}/") and _remove_empty(folder):
+                folder = folder.rpartition("/")[0]
+
+    def prune_tree(self, key: str) -> None:
+        """Remove the empty folders below a folder, and itself."""
+        for folder, _, _ in os.walk(self.path(key), topdown=False):
+            _remove_empty(folder)
 
     def delete_tree(self, key: str) -> None:
         """Remove a folder with everything in it, a link only itself."""
@@ -198,9 +209,24 @@ class LocalFiles:
 
     def entries(self, prefix: str) -> Iterator[Entry]:
         """All files below a folder with their sizes and times, sorted; one that goes meanwhile is left out."""
-        for key in self.keys(prefix):
-            if found := self._stat(key):
-                yield Entry(key, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
+        found: list[Entry] = []
+        waiting = [prefix]
+        while waiting:
+            folder = waiting.pop()
+            lead = f"{folder}/" if folder else ""
+            try:
+                with os.scandir(self.path(folder)) as entries:
+                    for entry in entries:
+                        if entry.is_dir(follow_symlinks=False):
+                            waiting.append(lead + entry.name)
+                        elif _is_shown(entry.name) and entry.is_file():
+                            state = entry.stat()
+                            at = datetime.fromtimestamp(state.st_mtime, UTC)
+                            found.append(Entry(lead + entry.name, state.st_size, at))
+            except _ABSENT:
+                # it may also go while it is looked at
+                continue
+        return iter(sorted(found, key=lambda entry: entry.key))
 
     def folders(self, prefix: str) -> list[str]:
         """The names of the folders in a folder."""
@@ -259,13 +285,13 @@ class LocalFiles:
         """Give a file another key; what was there is replaced."""
         with _named(self.path(to)):
             for is_last in _TRIES:
-                _make_folder(self.path(to).rpartition("/")[0])
                 try:
                     os.replace(self.path(key), self.path(to))
                     return
                 except FileNotFoundError:
                     if is_last or not self.exists(key):
                         raise
+                    _make_folder(self.path(to).rpartition("/")[0])
 
     @contextmanager
     def writer(self, key: str) -> Iterator[DigestWriter]:
@@ -323,12 +349,26 @@ class LocalFiles:
         """Remove temp files that nobody has written to for some time."""
         before = time.time() - older.total_seconds()
         swept = []
-        for path in Path(self.path(prefix)).rglob(f"{TEMP_PREFIX}*"):
-            with _named(str(path)):
-                if path.is_file() and path.stat().st_mtime < before:
-                    path.unlink(missing_ok=True)
-                    swept.append(str(path)[len(self._root) + 1 :])
+        for folder, _, names in os.walk(self.path(prefix)):
+            for name in names:
+                path = f"{folder}/{name}"
+                if name.startswith(TEMP_PREFIX) and self._is_before(path, before):
+                    _unlink(path)
+                    swept.append(path[len(self._root) + 1 :])
         return sorted(swept)
+
+
+def _remove_empty(folder: str) -> bool:
+    """Whether a folder was empty, and is gone; what only guarded swaps in it goes, too."""
+    guard = f"{folder}/{GUARD}"
+    try:
+        if os.path.exists(guard) and os.listdir(folder) == [GUARD]:
+            _unlink(guard)
+        os.rmdir(folder)
+    except OSError:
+        # others are in it, or somebody just put something there
+        return False
+    return True
 
 
 def _state(found: os.stat_result) -> str:

@@ -170,9 +170,17 @@ class Location:
         """Remove many files, on an object store a thousand at once; those that are not there do not matter."""
         self._files.delete_all([checked(key) for key in keys])
 
-    def prune(self, key: str) -> None:
+    def prune(self, keys: Iterable[str], *, top: str) -> None:
+        """
+        Remove folders that are empty, and those above them that are empty then, but for the top.
+
+        Object stores have none.
+        """
+        self._files.prune([checked(key) for key in keys], checked(top))
+
+    def prune_tree(self, key: str) -> None:
         """Remove the empty folders below a folder, and itself if it is empty then; object stores have none."""
-        self._files.prune(checked(key))
+        self._files.prune_tree(checked(key))
 
     def delete_tree(self, key: str) -> None:
         """Remove a folder and everything in it."""

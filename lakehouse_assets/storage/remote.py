@@ -282,7 +282,10 @@ class RemoteFiles:
         with self._named(""):
             self._delete_objects([self.path(key) for key in keys])
 
-    def prune(self, key: str) -> None:
+    def prune(self, keys: Sequence[str], top: str) -> None:
+        """There are no folders."""
+
+    def prune_tree(self, key: str) -> None:
         """There are no folders."""
 
     def delete_tree(self, key: str) -> None:

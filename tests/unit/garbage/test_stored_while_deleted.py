@@ -103,7 +103,7 @@ def test_no_order_of_the_steps_of_both_loses_a_content(
 
         monkeypatch.setattr(Location, name, run)
 
-    for name in ("names", "move", "write", "exists", "delete_all", "prune"):
+    for name in ("names", "move", "write", "exists", "delete_all"):
         in_turns(name)
     seen = set()
     for number, order in enumerate(orders()):
