@@ -4,6 +4,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 from lakehouse_assets import layout
 from lakehouse_assets.errors import LakehouseError
@@ -145,6 +146,8 @@ class DeletedHeap:
         # what tells that they go goes last
         last = [f"{self._name}/{key}" for key in (layout.CONFIG, layout.PIPELINE)]
         self._lake.delete_all([key for key in keys if key not in last])
+        # what killed writers left half written would keep the folder
+        self._lake.sweep(self._name, older=timedelta(0))
         for key in last:
             self._lake.delete(key)
         self._lake.prune_tree(self._name)
