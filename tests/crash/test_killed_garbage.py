@@ -133,6 +133,11 @@ def _checksum(number: int) -> str:
     return hashlib.sha256(text(number)).hexdigest()
 
 
+def _is_unborn(path: Path) -> bool:
+    """Whether a file is of a dataset whose making was killed before it was one."""
+    return "versions" in path.parts or path.name.startswith(".tmp-")
+
+
 def test_a_kill_at_any_moment_of_a_removal_leaves_datasets_whole_or_going(
     tmp_path: Path, chance: random.Random, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -155,8 +160,11 @@ def test_a_kill_at_any_moment_of_a_removal_leaves_datasets_whole_or_going(
     for _ in range(2):
         lake.gc(0)
     assert (lake.datasets(), lake.deleted_datasets()) == ([], {})
+    # one that is killed as its last step may leave folders, and the guards of swaps in them
     left = [
-        path for path in (tmp_path / "lake").glob("d*") if any(each.is_file() for each in path.rglob("*"))
+        path
+        for path in (tmp_path / "lake").glob("d*/**/*")
+        if path.is_file() and path.name != ".guard" and not _is_unborn(path)
     ]
-    print(f"{ROUNDS * 2} kills, after which there were {dict(seen)}; {len(left)} folders that nobody knows")
+    print(f"{ROUNDS * 2} kills, after which there were {dict(seen)}; {len(left)} files that nobody knows")
     assert left == []
