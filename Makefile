@@ -35,7 +35,7 @@ fmt: environment ## what ruff can put right by itself
 bench: environment ## the measurements
 	@$(BIN)/python benchmarks/run.py
 
-docs: environment ## the reference, the tutorial's answers and the README's picture, made anew
+docs: environment ## the reference, the tutorial's answers and the pictures, made anew
 	@$(BIN)/python docs/reference.py && $(BIN)/python docs/consoles.py && $(BIN)/python docs/picture.py
 
 build: environment ## the wheel, in dist/

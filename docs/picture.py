@@ -1,5 +1,5 @@
 """
-Takes the README's picture: the asset graph of the demo's lake, in Dagster's web UI.
+Takes the pictures of the documentation: pages of Dagster's web UI on the demo's lake.
 
 Run it as `make docs`, after `make demo`. It needs Chromium.
 """
@@ -17,8 +17,12 @@ import urllib.request
 from pathlib import Path
 
 LAKE = Path("demo-lake")
-PICTURE = Path("docs/images/asset-graph.png")
-PAGE = "/assets/index_json?view=lineage&lineageScope=neighbors&lineageDepth=5"
+FOLDER = Path("docs/images")
+PICTURES = {
+    "asset-graph.png": "/assets/index_json?view=lineage&lineageScope=neighbors&lineageDepth=5",
+    "sync-push.png": "/assets/sync_push?view=partitions&partition=copy%2Fdataset%2Fpower_papers",
+}
+REMOTES = "copy=demo-lake-copy"
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 _QUIET = [
@@ -37,7 +41,7 @@ _PAGE_MILLISECONDS = 30_000
 
 
 def main() -> int:
-    """Start the web UI, take the picture, and stop it again."""
+    """Start the web UI, take the pictures, and stop it again."""
     browser = next((path for name in _BROWSERS if (path := shutil.which(name))), None)
     if browser is None:
         print("no Chromium found; install it, on Debian by `apt-get install chromium`", file=sys.stderr)
@@ -48,16 +52,21 @@ def main() -> int:
     port = _free_port()
     command = [sys.executable, "-m", "lakehouse_assets.cli", "--uri", str(LAKE), "up", "--port", str(port)]
     server = subprocess.Popen(
-        command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command,
+        env={**os.environ, "LAKEHOUSE_REMOTES": REMOTES},
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     try:
         _wait(f"http://localhost:{port}/server_info")
-        PICTURE.parent.mkdir(parents=True, exist_ok=True)
-        _shoot(browser, f"http://localhost:{port}{PAGE}")
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        for name, page in PICTURES.items():
+            _shoot(browser, f"http://localhost:{port}{page}", FOLDER / name)
     finally:
         os.killpg(server.pid, signal.SIGINT)
         server.wait(timeout=60)
-    print(f"wrote {PICTURE}")
+    print(f"wrote {', '.join(PICTURES)} in {FOLDER}")
     return 0
 
 
@@ -79,7 +88,7 @@ def _wait(url: str) -> None:
             time.sleep(1)
 
 
-def _shoot(browser: str, url: str) -> None:
+def _shoot(browser: str, url: str, picture: Path) -> None:
     with tempfile.TemporaryDirectory() as profile:
         command = [
             browser,
@@ -87,7 +96,7 @@ def _shoot(browser: str, url: str) -> None:
             f"--user-data-dir={profile}",
             "--window-size=1300,900",
             f"--virtual-time-budget={_PAGE_MILLISECONDS}",
-            f"--screenshot={PICTURE.resolve()}",
+            f"--screenshot={picture.resolve()}",
             url,
         ]
         subprocess.run(command, check=True, timeout=180, stderr=subprocess.DEVNULL)

@@ -50,7 +50,8 @@ def remotes_sensor(naming: Naming) -> dg.SensorDefinition:
         after, events = _cursor(found), []
         for asset, way in _ASSETS.items():
             result = in_sync(found, asset, way)
-            after[f"/{way}"] = _digest(result)
+            # of an asset that was made since, Dagster shows no result any more
+            after[f"/{way}"] = f"{_digest(result)} {_newest(context.instance, naming.key(asset))}"
             if seen.get(f"/{way}") != after[f"/{way}"]:
                 events.append(evaluation(naming, result, partition=None))
         requests = [
@@ -125,6 +126,12 @@ def _check(naming: Naming, asset: str, direction: Direction) -> dg.AssetChecksDe
 
 def _digest(found: CheckResult) -> str:
     return hashlib.sha256(f"{found.metadata}{found.table}".encode()).hexdigest()[:_DIGITS]
+
+
+def _newest(instance: dg.DagsterInstance, asset: dg.AssetKey) -> int:
+    """Where the newest materialization of an asset stands in the event log, 0 when there is none."""
+    records = instance.fetch_materializations(asset, limit=1).records
+    return records[0].storage_id if records else 0
 
 
 def _cursor(found: Comparison) -> dict[str, str]:

@@ -188,6 +188,19 @@ def test_a_lake_in_which_nothing_changed_is_not_read_again(tick: Tick, office: L
     }
 
 
+def test_the_check_is_told_again_after_a_pull_that_changed_nothing(
+    tick: Tick, office: Lake, move: Move
+) -> None:
+    move("pull")
+    first = tick("watch_remotes")
+    assert tick("watch_remotes", first.cursor).asset_events == []
+    # the page of a check shows nothing that is older than the asset
+    move("pull")
+    (check,) = tick("watch_remotes", first.cursor).asset_events
+    assert isinstance(check, dg.AssetCheckEvaluation)
+    assert check.passed
+
+
 def test_what_both_sides_changed_is_an_error_of_the_check(
     tick: Tick, move: Move, office: Lake, lake: Lake
 ) -> None:
