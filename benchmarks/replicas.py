@@ -67,12 +67,13 @@ def work(folder: Path, what: str) -> None:
     acme = lake.dataset("acme")
     if what == "file":
         store(acme, 10_000_000)
+        acme.archive.touch()
     if what in ("import", "union"):
         acme.import_entities([company(what)])
     if what == "union":
         other.dataset("acme").import_entities([company("ours")])
     # what both sides load once
-    lake.plan_pull(Lake(folder / "nowhere"))
+    lake.plan_pull(other) if other.datasets() else Lake(folder / "once").plan_pull(lake)
     began, cpu = time.monotonic(), _cpu()
     done = other.pull(lake, resolve="union" if what == "union" else None)
     found = {"seconds": time.monotonic() - began, "cpu": _cpu() - cpu, "bytes": done.bytes}

@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from lakehouse_assets import layout
-from lakehouse_assets.errors import Diverged
+from lakehouse_assets.errors import Diverged, StorageError
 from lakehouse_assets.lake import Dataset, Lake
 from tests.factories import person, rows_of
 
 pytestmark = pytest.mark.crash
 
 ROUNDS = int(os.environ.get("LAKEHOUSE_CRASH_ROUNDS", "4"))
+STRESS = float(os.environ.get("LAKEHOUSE_STRESS_SECONDS", "4"))
 EXPORTS = ("statements", "entities", "documents", "statistics")
 
 # forked from a process that has loaded what is slow to load and starts no threads, so that a kill is cheap
@@ -155,3 +156,46 @@ def test_a_new_copy_is_whole_after_any_number_of_kills(tmp_path: Path, chance: r
     assert [result for result in copy.checks() if not result.passed] == []
     assert other.pull(lake).same == ("acme",)
     print(f"{ROUNDS * 2} kills, the dataset was there after {seen[1]} of them")
+
+
+def work_until(root: str, what: str, until: float) -> None:
+    lake, number = Lake(Path(root, "one")), 0
+    acme = lake.dataset("acme")
+    while time.time() < until:
+        if what == "import":
+            acme.import_entities([person(f"n{number}")])
+        elif what == "maintain":
+            acme.merge(force=True)
+            acme.vacuum(force=True)
+        else:
+            acme.make()
+        number += 1
+
+
+def test_pulls_beside_imports_merges_and_vacuums_are_whole(tmp_path: Path) -> None:
+    lake, other = Lake(tmp_path / "one"), Lake(tmp_path / "two")
+    lake.create_dataset("acme").import_entities([person("first")])
+    until = time.time() + STRESS
+    children = [
+        processes.Process(target=work_until, args=(str(tmp_path), what, until))
+        for what in ("import", "maintain", "make")
+    ]
+    for child in children:
+        child.start()
+    seen = Counter[str]()
+    while time.time() < until:
+        try:
+            seen[other.pull(lake).steps[0].state] += 1
+        except StorageError as exc:
+            # vacuumed after it was planned, before it was held
+            seen[f"again: {exc}"] += 1
+        copy = other.dataset("acme")
+        rows, state = rows_of(copy), copy.freshness("statements")
+        assert not state.fresh or state.rows == len(rows)
+    for child in children:
+        child.join()
+    assert [child.exitcode for child in children] == [0, 0, 0]
+    other.pull(lake)
+    assert rows_of(other.dataset("acme")).equals(rows_of(lake.dataset("acme")))
+    print(f"{sum(seen.values())} pulls: {dict(seen)}")
+    assert seen["behind"] > 0
