@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lakehouse_assets.collections import Collection, Repo, Schema
+from lakehouse_assets.collections import Collection, Repo, Schema, registry
 from lakehouse_assets.errors import InvalidData
 from lakehouse_assets.storage.garbage import Clock
 
@@ -129,3 +129,21 @@ def test_files_of_others_are_named_and_stay(tmp_path: Path) -> None:
 def test_a_negative_time_of_grace_is_refused(repo: Repo) -> None:
     with pytest.raises(InvalidData, match="negative"):
         repo.gc(-1)
+
+
+def test_early_versions_of_the_registry_are_forgotten_and_their_files_go(
+    repo: Repo, collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(collection, 1.0)
+    for number in range(5):
+        repo.rename("c" if number == 0 else str(number - 1), str(number))
+    before = len(repo.registry.location.names())
+    assert repo.gc(0) == repo.gc(0) == (0, 0)
+    monkeypatch.setattr(registry, "now_utc", lambda: datetime.now(UTC) + timedelta(days=31))
+    assert [repo.gc(0), repo.gc(0), repo.gc(0)] == [(0, 0), (0, before - 1), (before - 1, 0)]
+    assert len(repo.registry.location.names()) == 1
+    assert [name for name in repo.registry.location.names("_delta_log") if name.endswith(".json")][1:] == []
+    assert (Repo(repo.location).ls(), (Repo(repo.location).get("4") / "s").frame().height) == (["4"], 2)
+    monkeypatch.undo()
+    repo.rename("4", "last")
+    assert Repo(repo.location).ls() == ["last"]
