@@ -77,7 +77,7 @@ def one(step: str, folder: Path, files: int, entities: int) -> None:
         prepare(folder, files, entities)
         return
     # loads what is loaded once
-    import pyarrow.compute  # noqa: F401
+    import pyarrow.compute
     import pyarrow.parquet  # noqa: F401
 
     from lakehouse_assets import Lake

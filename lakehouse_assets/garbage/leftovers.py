@@ -19,7 +19,7 @@ from lakehouse_assets.storage.garbage import UNFINISHED, Clock
 from lakehouse_assets.storage.location import Location
 from lakehouse_assets.storage.records import Records
 from lakehouse_assets.storage.tags import Tags
-from lakehouse_assets.storage.versions import Versions
+from lakehouse_assets.storage.versions import Version, Versions
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ NEWEST_KEPT = 10
 _MADE = (layout.INDEX, layout.STATISTICS)
 
 _FILES = {layout.CONFIG, layout.PIPELINE, layout.LOCK}
-_EXPORTS = "exports/"
+_EXPORTS = "exports"
 
 
 def unneeded(dataset: Location, clock: Clock, *, versions_days: int) -> Iterator[str]:
@@ -49,13 +49,12 @@ def other_forms(dataset: Location) -> list[str]:
     except LakehouseError as exc:
         log.warning("%s", exc)
         return []
-    found = []
+    found, there = [], set(_files(dataset))
     for export in EXPORTS.values():
         for target in export.targets:
             path = layout.compressed(target, config.compression if export.is_compressed else None)
-            others = [form for form in layout.forms(target) if form != path]
-            if dataset.exists(path):
-                found += [form for form in others if dataset.exists(form)]
+            if path in there:
+                found += [form for form in layout.forms(target) if form != path and form in there]
     return found
 
 
@@ -73,22 +72,23 @@ def unconfirmed_rows(dataset: Location, clock: Clock) -> list[str]:
 
 def old_snapshots(dataset: Location, clock: Clock, age: timedelta) -> list[str]:
     """Snapshots of what exports write, older than that, but for the newest ones."""
-    versions = Versions(dataset, Tags(dataset))
-    found = []
-    for key in _MADE:
-        for version in versions.list(key)[:-NEWEST_KEPT]:
-            if clock.now - version.at >= age:
-                found.append(version.path)
-    return found
+    found: dict[str, list[Version]] = {key: [] for key in _MADE}
+    for version in Versions(dataset, Tags(dataset)).list():
+        if version.key in found:
+            found[version.key].append(version)
+    earlier = [version for versions in found.values() for version in versions[:-NEWEST_KEPT]]
+    return [version.path for version in earlier if clock.now - version.at >= age]
 
 
 def unknown_files(dataset: Location) -> list[str]:
     """Files at the top of a dataset and among its exports that nobody knows."""
     targets = [target for export in EXPORTS.values() for target in export.targets]
     known = _FILES | {form for target in targets for form in layout.forms(target)}
-    found = [name for name in dataset.names() if name not in known]
-    exports = [f"{_EXPORTS}{name}" for name in dataset.names(_EXPORTS.rstrip("/"))]
-    return found + [key for key in exports if key not in known]
+    return [key for key in _files(dataset) if key not in known]
+
+
+def _files(dataset: Location) -> list[str]:
+    return [*dataset.names(), *(f"{_EXPORTS}/{name}" for name in dataset.names(_EXPORTS))]
 
 
 def entries_of(dataset: Location, keys: Iterable[str]) -> Iterator[Entry]:
