@@ -6,6 +6,7 @@ from datetime import timedelta
 import procrastinate
 import pytest
 
+from lakehouse_assets import layout
 from lakehouse_assets.errors import InvalidData, LeaseLost, StorageError
 from lakehouse_assets.jobs import Job, load_stages, open_queue, stage, surrounded, work, work_queue
 from lakehouse_assets.jobs.postgres import Database, open_database
@@ -13,6 +14,7 @@ from lakehouse_assets.jobs.procrastinate_queue import ProcrastinateQueue
 from lakehouse_assets.jobs.queue import Settlement
 from lakehouse_assets.lake import Lake
 from lakehouse_assets.model.times import now_utc
+from lakehouse_assets.storage.garbage import Clock
 from tests.e2e.postgres import postgres_programs, running_postgres
 from tests.unit.jobs.test_working_jobs import *  # noqa: F403
 
@@ -279,3 +281,19 @@ def test_jobs_of_the_example_are_worked(queue, dataset, tmp_path, monkeypatch):
     queue.defer(DatasetJob(dataset="acme", queue="q", task="files"))  # noqa: F405
     assert work_queue(queue, "q", lake=queue.lake).succeeded == 3
     assert len(list(dataset.query(schema="Mention"))) == 4
+
+
+def test_an_archived_content_that_a_job_names_is_no_garbage(queue, server, dataset, monkeypatch):
+    checksum = "ab" * 32
+    dataset.location.write(layout.blob(checksum), b"")
+    monkeypatch.setattr(Clock, "now", now_utc() + timedelta(days=2))
+    lake = Lake(dataset.lake.uri)
+    lake.settings = lake.settings.model_copy(update={"queue_uri": server})
+    queue.defer(Job(queue="q", task="say", payload={"checksum": checksum.upper()}))
+    assert lake.gc_mark().marked == ()
+    queue.cancel(queue="q")
+    assert lake.gc_mark().marked == (f"acme/{layout.blob(checksum)}",)
+    lake.settings = lake.settings.model_copy(update={"queue_uri": "postgresql://nobody@127.0.0.1:9/none"})
+    # who cannot be asked may name it
+    assert lake.gc_sweep(0).deleted == ()
+    assert dataset.archive.exists(checksum)
