@@ -9,7 +9,7 @@ sees the other, and the content is back. What is put aside can be read all the t
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import chain, groupby
 
 from lakehouse_assets import layout
 from lakehouse_assets.archive.names import is_checksum
@@ -63,15 +63,15 @@ def find_orphans(lake: Location, name: str, clock: Clock) -> Orphans:
 def _contents(lake: Location, name: str, unknown: list[str]) -> Iterator[tuple[str, list[Entry]]]:
     dataset = lake / name
     unknown += [f"{name}/{layout.ARCHIVE}/{each}" for each in dataset.names(layout.ARCHIVE)]
-    for part in parts(dataset):
-        for folder, entries in groupby(
-            lake.entries(f"{name}/{part}"), lambda entry: entry.key.rpartition("/")[0]
-        ):
-            checksum = folder.rpartition("/")[2]
-            if is_checksum(checksum) and folder == f"{name}/{layout.folder(checksum)}":
-                yield checksum, list(entries)
-            else:
-                unknown += [entry.key for entry in entries]
+    # a part has at most some thousand files; an object store takes its time for each listing
+    each = map if lake.path is not None else in_parallel
+    listed = each(lambda part: list(lake.entries(f"{name}/{part}")), parts(dataset))
+    for folder, entries in groupby(chain.from_iterable(listed), lambda entry: entry.key.rpartition("/")[0]):
+        checksum = folder.rpartition("/")[2]
+        if is_checksum(checksum) and folder == f"{name}/{layout.folder(checksum)}":
+            yield checksum, list(entries)
+        else:
+            unknown += [entry.key for entry in entries]
 
 
 def _is_ours(key: str) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from lakehouse_assets import layout
-from lakehouse_assets.errors import LakehouseError
+from lakehouse_assets.errors import InvalidData, LakehouseError
 from lakehouse_assets.garbage.blobs import Orphans, find_orphans, remove_contents, restore
 from lakehouse_assets.garbage.leftovers import entries_of, unknown_files, unneeded
 from lakehouse_assets.garbage.references import References
@@ -64,8 +64,7 @@ class DatasetHeap:
             if checksum not in named
             for entry in files
         ]
-        keys = unneeded(self._dataset, clock, versions_days=self._settings.versions_days)
-        for entry in entries_of(self._dataset, keys):
+        for entry in entries_of(self._dataset, self._left_over()):
             if clock.is_old(entry):
                 entries.append(replace(entry, key=self._lead + entry.key))
         unknown = [self._lead + key for key in unknown_files(self._dataset)]
@@ -94,7 +93,7 @@ class DatasetHeap:
             return []
         # a writer who began before them may still confirm rows of the journal
         is_staging = bool(self._leases.marks(layout.STAGING))
-        still = set(unneeded(self._dataset, self._clock, versions_days=self._settings.versions_days))
+        still = set(self._left_over())
         gone = []
         for key, entry in due.items():
             if key not in still or (is_staging and key.startswith(f"{layout.JOURNAL}/")):
@@ -107,6 +106,14 @@ class DatasetHeap:
             if "/" in folder:
                 self._dataset.prune([folder], top=key.split("/")[0])
         return gone
+
+    def _left_over(self) -> list[str]:
+        try:
+            return list(unneeded(self._dataset, self._clock, versions_days=self._settings.versions_days))
+        except InvalidData as exc:
+            # one that cannot be read holds up no other
+            log.warning("nothing that is left over in %s is deleted: %s", self._dataset.uri, exc)
+            return []
 
     def _named(self) -> set[str]:
         if self.references is None:

@@ -102,3 +102,24 @@ def test_what_was_written_anew_since_it_was_marked_stays(acme: Dataset) -> None:
     (acme.location.path / "entities.ftm.json.gz").touch()  # type: ignore[operator]
     assert acme.lake.gc(0).deleted == ()
     assert acme.location.exists("entities.ftm.json.gz")
+
+
+def test_a_dataset_that_cannot_be_read_holds_up_no_other(acme: Dataset) -> None:
+    other = acme.lake.create_dataset("other")
+    for dataset in (acme, other):
+        dataset.configure(compression="gz")
+        put_old(dataset, "entities.ftm.json", "entities.ftm.json.gz")
+    acme.location.write(layout.JOURNAL_BATCH, b"torn")
+    acme.location.write(f"{layout.journal_rows('dead')}/x.parquet", b"torn")
+    assert collected(acme) == {"other/entities.ftm.json"}
+    acme.location.delete(layout.JOURNAL_BATCH)
+    assert collected(acme) == {"acme/entities.ftm.json"}
+
+
+def test_no_content_goes_while_a_table_cannot_be_read(acme: Dataset) -> None:
+    (blob,) = put_old(acme, layout.blob("0" * 64))
+    assert acme.lake.gc(0).marked == (blob,)
+    acme.location.write("statements/shard=0/torn.parquet", b"torn")
+    assert (acme.lake.gc(0).deleted, acme.lake.gc(0).marked) == ((), ())
+    acme.location.delete("statements/shard=0/torn.parquet")
+    assert collected(acme) == {blob}
