@@ -265,13 +265,9 @@ class Lake:
         from lakehouse_assets.replicas import pull
 
         there = self._other(remote)
+        wanted, gone = self._wanted(there, names)
         return pull.plan_all(
-            self.location,
-            there.location,
-            self._wanted(there, names),
-            self.settings,
-            shallow=shallow,
-            deleted={} if names else self._gone(there),
+            self.location, there.location, wanted, self.settings, shallow=shallow, deleted=gone
         )
 
     def pull(
@@ -286,20 +282,21 @@ class Lake:
 
         Only what is missing is brought. Diverged when statements were changed on both sides, and nothing is changed
         then: with `resolve="union"` all rows of both sides count, with "ours" or "theirs" those of one side alone.
-        `shallow` brings new datasets without their earlier versions. Without names, deletions come along. Tables of
-        rows are brought by `lake.collections.pull(remote.collections)`.
+        `shallow` brings new datasets without their earlier versions. Deletions come along. Tables of rows are brought
+        by `lake.collections.pull(remote.collections)`.
         """
         from lakehouse_assets.replicas import pull
 
         there = self._other(remote)
+        wanted, gone = self._wanted(there, names)
         done = pull.pull_all(
             self.location,
             there.location,
-            self._wanted(there, names),
+            wanted,
             self.settings,
             shallow=shallow,
             resolve=resolve,
-            deleted={} if names else self._gone(there),
+            deleted=gone,
             conclude=self._list_brought,
         )
         if done.datasets:
@@ -327,7 +324,9 @@ class Lake:
         from lakehouse_assets.replicas.pull import Exchange
 
         there = self._other(remote)
-        return Exchange(name, self.location, there.location, self.settings).glance()
+        exchange = Exchange(name, self.location, there.location, self.settings)
+        at = deleted_at(there.location, name)
+        return exchange.glance() if at is None else exchange.plan_deletion(at)
 
     def named(self, names: Sequence[str]) -> list[str]:
         """These datasets, or all without names; NotFound when one of them is not there."""
@@ -337,17 +336,24 @@ class Lake:
             raise NotFound(msg)
         return [name for name in found if not names or name in names]
 
-    def _wanted(self, there: "Lake", names: Sequence[str]) -> list[str]:
-        """The datasets to bring: those of some names, or all but those that were deleted here."""
-        found = there.named(names)
-        deleted = [name for name in found if deleted_at(self.location, name) is not None]
+    def _wanted(self, there: "Lake", names: Sequence[str]) -> tuple[list[str], dict[str, datetime]]:
+        """
+        The datasets to bring, and those that were deleted there and not here; of some names, if any are given.
+
+        Those that were deleted here are left out; Conflict for such a name.
+        """
+        gone = there.deleted_datasets() if not names else there._deleted_of(names)
+        gone = {name: at for name, at in gone.items() if self._has_dataset(name)}
+        left = [name for name in names if name not in gone]
+        found = there.named(left) if left or not names else []
+        deleted = self._deleted_of(found)
         for name in deleted if names else ():
             self._check_deleted(name, Conflict)
-        return [name for name in found if name not in deleted]
+        return [name for name in found if name not in deleted], gone
 
-    def _gone(self, there: "Lake") -> dict[str, datetime]:
-        """The datasets that were deleted there, and not here."""
-        return {name: at for name, at in there.deleted_datasets().items() if self._has_dataset(name)}
+    def _deleted_of(self, names: Sequence[str]) -> dict[str, datetime]:
+        found = {name: deleted_at(self.location, name) for name in names}
+        return {name: at for name, at in found.items() if at is not None}
 
     def _other(self, remote: "Lake | str | Path") -> "Lake":
         return remote if isinstance(remote, Lake) else self.remote(str(remote))

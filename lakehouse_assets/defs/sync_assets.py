@@ -14,11 +14,12 @@ from lakehouse_assets.defs.failures import RETRY, explained
 from lakehouse_assets.defs.metadata import Metadata
 from lakehouse_assets.defs.naming import Naming
 from lakehouse_assets.defs.numbers import human_size
-from lakehouse_assets.defs.report import report_dataset
+from lakehouse_assets.defs.report import report_dataset, report_removal
 from lakehouse_assets.defs.resources import open_lake
 from lakehouse_assets.defs.shared_names import at_remote
 from lakehouse_assets.defs.sync_work import Direction, Moved, Resolve, move
-from lakehouse_assets.errors import Diverged
+from lakehouse_assets.errors import Diverged, NotFound
+from lakehouse_assets.lake import Lake
 
 if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
@@ -107,7 +108,7 @@ def _sync(
                 shallow=config.shallow,
             )
             if direction == "pull" and shared.is_dataset:
-                report_dataset(context.instance, lake.dataset(shared.label), naming=naming)
+                _tell(context.instance, lake, shared.label, naming)
         for name in moved.quarantined:
             context.log.warning(
                 f"{name} is damaged {'there' if direction == 'pull' else 'here'}; it is in quarantine"
@@ -118,6 +119,16 @@ def _sync(
         return dg.MaterializeResult(data_version=dg.DataVersion(moved.version), metadata=of_moved(moved))
 
     return sync
+
+
+def _tell(instance: dg.DagsterInstance, lake: Lake, name: str, naming: Naming) -> None:
+    """Show a dataset that was brought here as it is now."""
+    try:
+        dataset = lake.dataset(name)
+    except NotFound:
+        report_removal(instance, name, naming=naming)
+    else:
+        report_dataset(instance, dataset, naming=naming)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from lakehouse_assets.defs.shared_names import Shared
 from lakehouse_assets.defs.sync_work import WAYS, Direction
 from lakehouse_assets.errors import InvalidData, NotFound
 from lakehouse_assets.lake import Lake
+from lakehouse_assets.storage.deletions import deleted_at
 
 NOTHING = "-"
 """What stands in place of a state where there is none."""
@@ -76,13 +77,19 @@ class Side:
             frozenset(Shared(entry.label, entry.namespace) for entry in repo.deleted()),
         )
 
+    def has_deleted(self, shared: Shared) -> bool:
+        """Whether it is a dataset that was deleted."""
+        return shared.is_dataset and deleted_at(self.lake.location, shared.label) is not None
+
 
 def stand(ours: Side, theirs: Side, shared: Sequence[Shared]) -> dict[Shared, dict[Direction, State]]:
     """How these collections and datasets stand to each other, in both directions; nothing is changed."""
     found: dict[Shared, dict[Direction, State]] = {each: {} for each in shared}
     for way, (target, source) in zip(WAYS, ((ours, theirs), (theirs, ours)), strict=True):
         # what was deleted there can be brought here as a deletion
-        there = [each for each in shared if each in source.signs or each in source.gone]
+        there = [
+            each for each in shared if each in source.signs or each in source.gone or source.has_deleted(each)
+        ]
         for each, state in _states(target, source, there):
             found[each].setdefault(way, state)
     return found
@@ -93,7 +100,9 @@ def _states(target: Side, source: Side, shared: Iterable[Shared]) -> Iterator[tu
         sorted(shared, key=lambda each: each.namespace), lambda each: each.namespace
     ):
         if namespace == DATASET:
-            yield from ((each, _dataset(target, source, each)) for each in some)
+            # what was deleted where it would be brought to stays so
+            kept = [each for each in some if each in target.signs or not target.has_deleted(each)]
+            yield from ((each, _dataset(target, source, each)) for each in kept)
         else:
             yield from _tables(target, source, list(some))
 

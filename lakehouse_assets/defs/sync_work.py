@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from lakehouse_assets.collections import Repo
 from lakehouse_assets.defs.shared_names import Shared
-from lakehouse_assets.errors import InvalidData
+from lakehouse_assets.errors import InvalidData, NotFound
 from lakehouse_assets.lake import Lake
 
 if TYPE_CHECKING:
@@ -87,11 +87,10 @@ def _move_dataset(
     done = bring(remote, shared.label, shallow=shallow, resolve=whose)
     (step,) = done.steps
     state = "merged" if step.state == "diverged" else step.state
-    version = target.dataset(shared.label).content_version() if state != "deleted" else ""
     return Moved(
         state,
         _told(state, direction, step, whose),
-        version,
+        _version(target, shared.label),
         done.versions,
         done.blobs_moved + done.files,
         done.blobs_skipped,
@@ -99,6 +98,14 @@ def _move_dataset(
         time.monotonic() - began,
         done.quarantined,
     )
+
+
+def _version(lake: Lake, name: str) -> str:
+    try:
+        return lake.dataset(name).content_version()
+    except NotFound:
+        # it was deleted, or deleted somewhere before it came here
+        return ""
 
 
 def _told(state: str, direction: Direction, step: "DatasetStep", whose: str | None) -> str:

@@ -114,3 +114,31 @@ def test_a_dataset_that_cannot_be_read_holds_up_no_other(
     found = tick("watch_remotes")
     assert "1 are left for the next look" in str(found.skip_message)
     assert instance.get_dynamic_partitions("pulls") == [ACME]
+
+
+def test_a_deletion_is_brought_by_its_partition(
+    move: Move, lake: Lake, theirs: Dataset, tick: Tick, instance: dg.DagsterInstance
+) -> None:
+    move("pull")
+    theirs.lake.delete_dataset("acme")
+    found = tick("watch_remotes")
+    assert found.skip_message == "1 of 1 wait to be pulled"
+    assert told(move("pull"))["state"] == "deleted"
+    assert lake.datasets() == []
+    assert instance.get_dynamic_partitions("dataset") == []
+    after = tick("watch_remotes", found.cursor)
+    assert after.skip_message == "0 of 0 wait to be pulled"
+    assert instance.get_dynamic_partitions("pulls") == []
+
+
+def test_what_was_deleted_here_is_not_asked_for_again(
+    move: Move, lake: Lake, theirs: Dataset, tick: Tick, instance: dg.DagsterInstance
+) -> None:
+    move("pull")
+    lake.delete_dataset("acme")
+    assert tick("pull_remotes").run_requests == []
+    tick("watch_remotes")
+    assert instance.get_dynamic_partitions("pulls") == []
+    assert instance.get_dynamic_partitions("pushes") == [ACME]
+    assert told(move("push"))["state"] == "deleted"
+    assert theirs.lake.datasets() == []
