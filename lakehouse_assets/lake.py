@@ -276,6 +276,7 @@ class Lake:
         *names: str,
         shallow: bool = False,
         resolve: "Resolve | None" = None,
+        progress: Progress | None = None,
     ) -> "Pulled":
         """
         Bring datasets of another lake here, by default all: files, statements, documents and exports.
@@ -298,6 +299,7 @@ class Lake:
             resolve=resolve,
             deleted=gone,
             conclude=self._list_brought,
+            progress=progress,
         )
         if done.datasets:
             self.here().export_catalog()
@@ -309,11 +311,12 @@ class Lake:
         *names: str,
         shallow: bool = False,
         resolve: "Resolve | None" = None,
+        progress: Progress | None = None,
     ) -> "Pulled":
         """Bring datasets of this lake to another one: the same as a pull from there, seen from here."""
         turned: dict[Resolve | None, Resolve | None] = {"ours": "theirs", "theirs": "ours"}
         whose = turned.get(resolve, resolve)
-        return self._other(remote).pull(self, *names, shallow=shallow, resolve=whose)
+        return self._other(remote).pull(self, *names, shallow=shallow, resolve=whose, progress=progress)
 
     def glance(self, remote: "Lake | str | Path", name: str) -> "DatasetStep":
         """

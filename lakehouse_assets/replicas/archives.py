@@ -19,6 +19,7 @@ from lakehouse_assets.archive.walk import BLOB, META, parts
 from lakehouse_assets.errors import Damaged, NotFound
 from lakehouse_assets.model.times import from_iso, iso, now_utc
 from lakehouse_assets.replicas.copying import copy_file
+from lakehouse_assets.replicas.steps import Progress, silent
 from lakehouse_assets.storage.digest import digest_of
 from lakehouse_assets.storage.location import Location
 from lakehouse_assets.storage.parallel import in_parallel
@@ -79,7 +80,12 @@ def count_missing(here: Location, there: Location, *, later: bool) -> Brought:
 
 
 def bring_archive(
-    here: Location, there: Location, *, later: bool, mark: Callable[[], AbstractContextManager[object]]
+    here: Location,
+    there: Location,
+    *,
+    later: bool,
+    mark: Callable[[], AbstractContextManager[object]],
+    progress: Progress = silent,
 ) -> Brought:
     """
     Bring what is missing here, contents first, while the `mark` is held.
@@ -91,7 +97,7 @@ def bring_archive(
     if same is not None:
         return Brought(there=same)
     with mark():
-        found = _bring_missing(here, there, later=later)
+        found = _bring_missing(here, there, progress, later=later)
     if found.blobs or found.small:
         Tags(here).set(layout.TAG_ARCHIVE_UPDATED)
     if not found.quarantined:
@@ -99,7 +105,7 @@ def bring_archive(
     return found
 
 
-def _bring_missing(here: Location, there: Location, *, later: bool) -> Brought:
+def _bring_missing(here: Location, there: Location, progress: Progress, *, later: bool) -> Brought:
     found = Brought()
     blobs: list[Wanted] = []
     small: list[Wanted] = []
@@ -108,9 +114,9 @@ def _bring_missing(here: Location, there: Location, *, later: bool) -> Brought:
         blobs += part.blobs
         small += part.small
         if len(blobs) + len(small) >= _BATCH:
-            _bring(here, there, blobs, small, found)
+            _bring(here, there, blobs, small, found, progress)
             blobs, small = [], []
-    _bring(here, there, blobs, small, found)
+    _bring(here, there, blobs, small, found, progress)
     return found
 
 
@@ -150,7 +156,12 @@ class _Known:
 
 
 def _bring(
-    here: Location, there: Location, blobs: Sequence[Wanted], small: Sequence[Wanted], found: Brought
+    here: Location,
+    there: Location,
+    blobs: Sequence[Wanted],
+    small: Sequence[Wanted],
+    found: Brought,
+    progress: Progress,
 ) -> None:
     for each, is_good in zip(
         blobs, in_parallel(lambda one: _bring_blob(here, there, one), blobs), strict=True
@@ -160,6 +171,8 @@ def _bring(
             found.bytes += each.size
         elif is_good is False:
             found.quarantined.append(each.checksum)
+        # how many will come is known when all are listed
+        progress(found.blobs, 0, "archived files")
     for is_there in in_parallel(lambda one: _bring_small(here, there, one), small):
         found.small += is_there
 

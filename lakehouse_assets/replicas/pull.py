@@ -34,7 +34,7 @@ from lakehouse_assets.replicas.documents import (
     note_deletion,
     shards_of,
 )
-from lakehouse_assets.replicas.steps import DatasetStep, Pulled, Resolve, State
+from lakehouse_assets.replicas.steps import DatasetStep, Progress, Pulled, Resolve, State, silent
 from lakehouse_assets.replicas.tables import Side, TablePlan, bring_table, plan_table, standing
 from lakehouse_assets.replicas.union import resolved
 from lakehouse_assets.settings import Settings
@@ -101,6 +101,7 @@ class Exchange:
         shallow: bool = False,
         resolve: Resolve | None = None,
         conclude: Callable[[str], None],
+        progress: Progress = silent,
     ) -> tuple[DatasetStep, list[str]]:
         """Bring it; returns what was done, and the checksums of contents that are damaged there."""
         here, there = self._sides()
@@ -116,11 +117,12 @@ class Exchange:
             later=_is_later(before),
             # nothing of the archive is collected as garbage meanwhile, which waits for what is known of it
             mark=lambda: here.leases.mark(layout.STAGING, {"folder": layout.ARCHIVE}),
+            progress=progress,
         )
         unfinished = self._here.exists(layout.REPLICA_BEGUN)
         if before.standing in ("new", "behind", "diverged") or step.documents:
             self._here.write(layout.REPLICA_BEGUN, b"{}")
-        table, files = self._bring_table(shallow=shallow, resolve=resolve)
+        table, files = self._bring_table(progress, shallow=shallow, resolve=resolve)
         taken = bring_documents(self._here, documents, resolve=resolve)
         follows = _is_later(table) or (table.standing == "diverged" and resolve == "theirs")
         if follows:
@@ -186,7 +188,9 @@ class Exchange:
             )
             raise InvalidData(msg)
 
-    def _bring_table(self, *, shallow: bool, resolve: Resolve | None) -> tuple[TablePlan, int]:
+    def _bring_table(
+        self, progress: Progress, *, shallow: bool, resolve: Resolve | None
+    ) -> tuple[TablePlan, int]:
         """Bring the table as it is there now; it may have been changed since it was looked at first."""
         here, there = self._sides()
         with there.reader.held() as snapshot:
@@ -198,7 +202,7 @@ class Exchange:
                 refuse([DatasetStep(self.name, "diverged")], resolve)
                 return resolved(here, there, snapshot, resolve)
             if table.standing in ("new", "behind"):
-                return table, bring_table(here, there, snapshot, table)
+                return table, bring_table(here, there, snapshot, table, progress)
         return table, 0
 
     def _exports(self, here: Side, there: Side, table: TablePlan) -> list[ExportPlan]:
@@ -261,6 +265,7 @@ def pull_all(
     resolve: Resolve | None = None,
     deleted: Mapping[str, datetime] | None = None,
     conclude: Callable[[str], None],
+    progress: Progress | None = None,
 ) -> Pulled:
     """
     Bring datasets, one after the other; `conclude` writes the index of one whose exports are listed there.
@@ -279,7 +284,9 @@ def pull_all(
         steps.append(Exchange(name, here, there, settings).follow_deletion(at))
     for exchange in exchanges:
         try:
-            step, bad = exchange.pull(shallow=shallow, resolve=resolve, conclude=conclude)
+            step, bad = exchange.pull(
+                shallow=shallow, resolve=resolve, conclude=conclude, progress=progress or silent
+            )
         except Damaged as exc:
             # what is wrong with one dataset is no reason to leave the others
             damaged.append(exc)

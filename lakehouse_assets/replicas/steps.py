@@ -1,10 +1,14 @@
 """What is to be brought of datasets, and what was."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
 Resolve = Literal["union", "ours", "theirs"]
 """What becomes of statements that both sides changed: all of both, or those of one side alone."""
+
+Progress = Callable[[int, int, str], None]
+"""Hears how many files are brought, how many are known to come, and what they are."""
 
 State = Literal["new", "behind", "same", "ahead", "diverged", "deleted"]
 """How a dataset here stands to the one there; `deleted` was deleted there."""
@@ -59,3 +63,7 @@ class Pulled:
     quarantined: tuple[str, ...] = ()
     same: tuple[str, ...] = ()
     steps: tuple[DatasetStep, ...] = field(default=(), repr=False)
+
+
+def silent(done: int, pending: int, unit: str) -> None:
+    """Tell nobody how far a pull is."""

@@ -19,6 +19,7 @@ from lakehouse_assets.collections.checkpoint import checkpoint_to
 from lakehouse_assets.collections.log import LOG
 from lakehouse_assets.errors import Conflict, InvalidData, NotFound, StorageError
 from lakehouse_assets.replicas.copying import copy_file
+from lakehouse_assets.replicas.steps import Progress, silent
 from lakehouse_assets.settings import Settings
 from lakehouse_assets.statements.datafiles import Partition, Snapshot, partition_of
 from lakehouse_assets.statements.flush import APP
@@ -167,14 +168,16 @@ def _present(folder: Location, files: Mapping[str, int], needed: Collection[str]
     return {key: size for key, size in files.items() if key not in gone}
 
 
-def bring_table(here: Side, there: Side, snapshot: Snapshot, plan: TablePlan) -> int:
+def bring_table(
+    here: Side, there: Side, snapshot: Snapshot, plan: TablePlan, progress: Progress = silent
+) -> int:
     """
     Do what is planned, while `snapshot` is held there; returns how many files were brought.
 
     Conflict when the table here was changed since. A file that is damaged is Damaged, and no version is changed then.
     """
     with here.leases.mark(layout.STAGING, {"table": layout.STATEMENTS_TABLE}):
-        brought = copy_files(there.folder, here.folder, plan.files, needed=plan.needed)
+        brought = copy_files(there.folder, here.folder, plan.files, needed=plan.needed, progress=progress)
         if plan.versions:
             _bring_versions(here, there, plan)
         else:
@@ -183,7 +186,12 @@ def bring_table(here: Side, there: Side, snapshot: Snapshot, plan: TablePlan) ->
 
 
 def copy_files(
-    source: Location, target: Location, files: Mapping[str, int], *, needed: Collection[str]
+    source: Location,
+    target: Location,
+    files: Mapping[str, int],
+    *,
+    needed: Collection[str],
+    progress: Progress = silent,
 ) -> int:
     """Copy data files; those that only earlier versions had may be gone."""
 
@@ -199,7 +207,11 @@ def copy_files(
             raise StorageError(msg) from exc
         return True
 
-    return sum(in_parallel(copied, sorted(files)))
+    brought = 0
+    for done, is_there in enumerate(in_parallel(copied, sorted(files)), 1):
+        brought += is_there
+        progress(done, len(files) - done, "data files")
+    return brought
 
 
 def adopt(here: Side, there: Side, snapshot: Snapshot) -> int:

@@ -8,6 +8,7 @@ import typer
 from lakehouse_assets.cli import humane, output
 from lakehouse_assets.cli.call import Call, WrongUsage
 from lakehouse_assets.cli.collections.group import group
+from lakehouse_assets.cli.progress import Bar
 from lakehouse_assets.cli.verb import verb
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class Exchange:
             return [], self._tables()
         return self.here.plan_pull(self.there, *self.datasets, shallow=self.shallow), self._tables()
 
-    def apply(self) -> "tuple[Pulled, Synced]":
+    def apply(self, progress: Bar) -> "tuple[Pulled, Synced]":
         """Bring them; what both sides changed refuses all of it, unless it is said what becomes of it."""
         from lakehouse_assets.collections import sync
         from lakehouse_assets.replicas import Pulled
@@ -111,7 +112,9 @@ class Exchange:
         self._refuse()
         pulled = Pulled()
         if self.datasets is not None:
-            pulled = self.here.pull(self.there, *self.datasets, shallow=self.shallow, resolve=self.resolve)
+            pulled = self.here.pull(
+                self.there, *self.datasets, shallow=self.shallow, resolve=self.resolve, progress=progress
+            )
         synced = sync.Synced()
         if self.namespace != DATASET:
             synced = self.here.collections.pull(
@@ -201,7 +204,9 @@ def pull(
     """
     here, there = _sides(call, remote, push=False)
     exchange = Exchange.make(here, there, labels, namespace, resolve=resolve, shallow=shallow)
-    return _tell(call, *exchange.apply(), "pulled")
+    with Bar("pulling", shown=not call.quiet) as progress:
+        done = exchange.apply(progress)
+    return _tell(call, *done, "pulled")
 
 
 @verb(group, "push", example="lakehouse collections push s3://bucket/lake temperature")
@@ -218,7 +223,9 @@ def push(
     turned = {"ours": "theirs", "theirs": "ours"}
     whose = turned.get(resolve, resolve) if resolve is not None else None
     exchange = Exchange.make(here, there, labels, namespace, resolve=whose, shallow=shallow)
-    return _tell(call, *exchange.apply(), "pushed")
+    with Bar("pushing", shown=not call.quiet) as progress:
+        done = exchange.apply(progress)
+    return _tell(call, *done, "pushed")
 
 
 def _sides(call: Call, remote: str, *, push: bool) -> "tuple[Lake, Lake]":

@@ -35,6 +35,12 @@ def test_a_new_copy_has_everything_and_needs_nothing(lake: Lake, other: Lake) ->
     assert {key for key in tree(Path(str(other.location.path))).items() - before.items()} == set()
 
 
+def test_somebody_hears_how_far_it_is(lake: Lake, other: Lake) -> None:
+    heard: list[tuple[int, int, str]] = []
+    other.pull(lake, progress=lambda done, pending, unit: heard.append((done, pending, unit)))
+    assert heard == [(1, 0, "archived files"), (1, 0, "data files")]
+
+
 def test_nothing_is_brought_twice(lake: Lake, other: Lake) -> None:
     other.pull(lake)
     before = tree(Path(str(other.location.path)))
