@@ -56,7 +56,9 @@ class ExportPlan:
 
 def plan_exports(here: Side, there: Side, content: str) -> list[ExportPlan]:
     """The exports there that were made from this content version and that are not here as they are there."""
-    found = [_plan(here.location, there.location, export, content) for export in EXPORTS.values()]
+    found = in_parallel(
+        lambda export: _plan(here.location, there.location, export, content), EXPORTS.values()
+    )
     return [plan for plan in found if plan is not None]
 
 

@@ -44,6 +44,9 @@ from lakehouse_assets.storage.location import Location
 
 log = logging.getLogger(__name__)
 
+# where the table changes here
+_MOVED = ("new", "behind", "diverged")
+
 
 class Exchange:
     """
@@ -120,9 +123,11 @@ class Exchange:
             progress=progress,
         )
         unfinished = self._here.exists(layout.REPLICA_BEGUN)
-        if before.standing in ("new", "behind", "diverged") or step.documents:
+        if before.standing in _MOVED or step.documents:
             self._here.write(layout.REPLICA_BEGUN, b"{}")
-        table, files = self._bring_table(progress, shallow=shallow, resolve=resolve)
+        table, files = before, 0
+        if before.standing in _MOVED:
+            table, files = self._bring_table(progress, shallow=shallow, resolve=resolve)
         taken = bring_documents(self._here, documents, resolve=resolve)
         follows = _is_later(table) or (table.standing == "diverged" and resolve == "theirs")
         if follows:
@@ -207,18 +212,17 @@ class Exchange:
 
     def _exports(self, here: Side, there: Side, table: TablePlan) -> list[ExportPlan]:
         """The exports that belong to the table as it is, or will be, here."""
-        content = there.table.content_version()
-        if not table.is_copy or (
-            table.standing not in ("new", "behind") and here.table.content_version() != content
-        ):
+        if not table.is_copy:
             return []
-        return plan_exports(here, there, content)
+        side = there if _is_later(table) else here
+        return plan_exports(here, there, side.table.content_version())
 
     def _bring_artifacts(self, table: TablePlan, *, follows: bool) -> list[ExportPlan]:
         """Bring what was made from these very statements; `follows` says that they became what they are there."""
         here, there = self._sides()
         exports, tags = [], []
-        if table.is_copy and here.table.content_version() == there.table.content_version():
+        # the versions of one number are the same, so what was made from one of them there belongs to it here
+        if table.is_copy:
             for plan in plan_exports(here, there, here.table.content_version()):
                 found = bring_export(here, there, plan)
                 if found is not None:
