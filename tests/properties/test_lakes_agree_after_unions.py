@@ -45,7 +45,7 @@ def pull(here: Lake, there: Lake) -> None:
         here.pull(there, resolve="union")
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(STEPS, min_size=4, max_size=14))
 def test_lakes_agree_after_unions(steps: list[tuple[str, str, str, str]]) -> None:
     with TemporaryDirectory() as folder:
@@ -95,7 +95,7 @@ BATCHES = st.lists(
 )
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(rows(), min_size=1, max_size=6), BATCHES, BATCHES, st.booleans())
 def test_a_union_has_the_rows_that_count_of_all(
     before: list[Any], ours: list[Any], theirs: list[Any], is_merged: bool

@@ -60,7 +60,7 @@ def test_a_dataset_goes_from_one_bucket_to_another(lake: Lake, bucket: Bucket, s
     assert (second.uploads(), stale(second.lake)) == ([], [])
 
 
-@pytest.mark.parametrize("what", ["/blob", "_delta_log", "config.yml", "-written"])
+@pytest.mark.parametrize("what", ["/blob", "_delta_log", "-written"])
 def test_a_push_that_is_refused_half_way_is_gone_on_with(lake: Lake, bucket: Bucket, what: str) -> None:
     bucket.rule(methods=["PUT"], contains=what, status=403)
     with pytest.raises(StorageError):

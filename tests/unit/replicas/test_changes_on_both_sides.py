@@ -1,6 +1,7 @@
 """Statements that were changed here and there."""
 
 import json
+from datetime import timedelta
 
 import pytest
 
@@ -8,6 +9,7 @@ from lakehouse_assets import layout
 from lakehouse_assets.errors import Diverged, Locked
 from lakehouse_assets.lake import Lake
 from lakehouse_assets.model.journal import Batch
+from lakehouse_assets.model.times import now_utc
 from lakehouse_assets.statements import marks
 from lakehouse_assets.statements.flush import APP
 from lakehouse_assets.statements.marks import TableLog
@@ -150,6 +152,22 @@ def test_deletions_are_not_undone_by_a_union(lake: Lake, other: Lake) -> None:
     other.dataset("acme").import_entities([company("c2")])
     other.pull(lake, resolve="union")
     assert [entity for entity, _ in names(other)] == ["c1", "c2"]
+
+
+def test_a_deletion_counts_after_what_a_clock_said_that_goes_fast(lake: Lake, other: Lake) -> None:
+    ahead = (now_utc() + timedelta(hours=1)).isoformat()
+    said = {**person("p6"), "first_seen": ahead, "last_seen": ahead, "last_change": ahead}
+    lake.dataset("acme").import_entities([said])
+    other.pull(lake)
+    other.dataset("acme").delete(["p6"])
+    lake.dataset("acme").import_entities([person("p7")])
+    lake.pull(other, resolve="union")
+    assert [entity for entity, _ in names(lake)] == ["c1", "p1", "p7"]
+    # said again, by a clock that goes right
+    other.pull(lake)
+    other.dataset("acme").import_entities([person("p6")])
+    lake.pull(other)
+    assert [entity for entity, _ in names(lake)] == ["c1", "p1", "p6", "p7"]
 
 
 def test_fragments_of_both_sides_are_superseded_by_the_newest(lake: Lake, other: Lake) -> None:
