@@ -13,7 +13,7 @@ from lakehouse_assets.defs.collection_assets import (
 )
 from lakehouse_assets.defs.cursors import read_cursor, write_cursor
 from lakehouse_assets.defs.naming import Naming
-from lakehouse_assets.defs.resources import open_lake
+from lakehouse_assets.defs.resources import not_mounted, open_lake
 from lakehouse_assets.defs.shared_names import Shared
 from lakehouse_assets.errors import LakehouseError
 
@@ -41,9 +41,8 @@ def collections_sensor(naming: Naming, *, seconds: int) -> dg.SensorDefinition:
     )
     def watch_collections(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         lake = open_lake(context, naming)
-        if lake.location.path is not None and not lake.location.path.is_dir():
-            # a disk that is not mounted is no lake without collections
-            return dg.SkipReason(f"no folder {lake.location.path}")
+        if (reason := not_mounted(lake)) is not None:
+            return dg.SkipReason(reason)
         seen, repo = read_cursor(context.cursor), lake.collections
         version = str(repo.registry.version())
         signs = repo.signs()

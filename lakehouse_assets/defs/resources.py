@@ -47,6 +47,12 @@ def open_lake(context: _HasResources, naming: Naming) -> Lake:
     return resource.open()
 
 
+def not_mounted(lake: Lake) -> str | None:
+    """Why there is no lake to look at, None where there is one: a disk that is not mounted is no empty lake."""
+    path = lake.location.path
+    return f"no folder {path}" if path is not None and not path.is_dir() else None
+
+
 def makes(context: dg.AssetExecutionContext, naming: Naming, asset: str) -> bool:
     """Whether the run makes an asset, too."""
     return naming.key(asset) in context.job_def.asset_layer.executable_asset_keys

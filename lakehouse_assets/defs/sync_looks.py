@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lakehouse_assets.defs.numbers import human_size
+from lakehouse_assets.defs.resources import not_mounted
 from lakehouse_assets.defs.shared_names import Shared
 from lakehouse_assets.defs.sync_sides import NOTHING, Side, State, stand
 from lakehouse_assets.defs.sync_work import WAYS, Direction, why
@@ -86,7 +87,10 @@ def compare(
     for remote in remotes:
         known = {pair.shared: pair for pair in _seen(remote, seen)}
         try:
-            theirs = Side.of(_patient(lake, remote))
+            there = _patient(lake, remote)
+            if any("pull" in pair.states for pair in known.values()):
+                _check_there(there)
+            theirs = Side.of(there)
             known, missing = _looked(ours, theirs, remote, known, until)
             left += missing
         except StorageError as exc:
@@ -180,6 +184,12 @@ def _patient(lake: Lake, name: str) -> Lake:
     there = lake.remote(name)
     there.location = Location(there.uri, {**there.location.storage_options, **_PATIENCE})
     return there
+
+
+def _check_there(lake: Lake) -> None:
+    """A disk that is not mounted is no lake from which everything is gone."""
+    if (reason := not_mounted(lake)) is not None:
+        raise StorageError(reason)
 
 
 def _sign(ours: "Side", theirs: "Side", shared: Shared) -> str:

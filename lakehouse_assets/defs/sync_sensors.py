@@ -11,7 +11,7 @@ from lakehouse_assets.defs.collection_sensor import partition_requests
 from lakehouse_assets.defs.cursors import read_cursor, write_cursor
 from lakehouse_assets.defs.failures import explained
 from lakehouse_assets.defs.naming import Naming
-from lakehouse_assets.defs.resources import open_lake
+from lakehouse_assets.defs.resources import not_mounted, open_lake
 from lakehouse_assets.defs.sync_assets import PULL, PULL_JOB, PUSH
 from lakehouse_assets.defs.sync_looks import IN_SYNC, Comparison, compare, in_sync
 from lakehouse_assets.defs.sync_work import Direction
@@ -44,8 +44,10 @@ def remotes_sensor(naming: Naming) -> dg.SensorDefinition:
         f"there, one of `sync_push` for each here, and what the checks `{IN_SYNC}` say. Nothing is brought by it. "
         "Compared is only what looks otherwise than before, by its versions; archived files are not listed for it.",
     )
-    def watch_remotes(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    def watch_remotes(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         lake, seen = open_lake(context, naming), read_cursor(context.cursor)
+        if (reason := not_mounted(lake)) is not None:
+            return dg.SkipReason(reason)
         found = compare(lake, sorted(lake.settings.remotes), seen, seconds=_SECONDS_TO_LOOK)
         after, events = _cursor(found), []
         for asset, way in _ASSETS.items():
@@ -83,8 +85,10 @@ def pull_sensor(naming: Naming, job: "UnresolvedAssetJobDefinition") -> dg.Senso
         "not, when it changes there: a run for each collection. What both sides changed is left to you: the check "
         f"`{IN_SYNC}` of `{PULL}` names it. A pull that fails is tried again once an hour.",
     )
-    def pull_remotes(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    def pull_remotes(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         lake, seen = open_lake(context, naming), read_cursor(context.cursor)
+        if (reason := not_mounted(lake)) is not None:
+            return dg.SkipReason(reason)
         found = compare(lake, sorted(lake.settings.remotes), seen, seconds=_SECONDS_TO_LOOK)
         cursor = write_cursor(_cursor(found))
         requests = list(_requests(context.instance, naming, found))

@@ -12,7 +12,7 @@ from lakehouse_assets.defs.cursors import read_cursor, write_cursor
 from lakehouse_assets.defs.naming import Naming
 from lakehouse_assets.defs.picture import Picture
 from lakehouse_assets.defs.report import report_assets, report_catalog
-from lakehouse_assets.defs.resources import open_lake
+from lakehouse_assets.defs.resources import not_mounted, open_lake
 from lakehouse_assets.defs.truth import Told
 from lakehouse_assets.defs.working import datasets_at_work
 from lakehouse_assets.errors import LakehouseError
@@ -43,9 +43,8 @@ def watch_sensor(naming: Naming, *, seconds: int) -> dg.SensorDefinition:
     )
     def watch_lake(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         lake = open_lake(context, naming)
-        if lake.location.path is not None and not lake.location.path.is_dir():
-            # a disk that is not mounted is no lake without datasets
-            return dg.SkipReason(f"no folder {lake.location.path}")
+        if (reason := not_mounted(lake)) is not None:
+            return dg.SkipReason(reason)
         seen = read_cursor(context.cursor)
         names = lake.datasets()
         now = lake.signs(names, seconds=_SECONDS_TO_LOOK)

@@ -7,6 +7,7 @@ import dagster as dg
 import pytest
 
 from lakehouse_assets.defs.build import build_definitions
+from lakehouse_assets.defs.working import datasets_at_work
 from lakehouse_assets.lake import Dataset, Lake
 from tests.defs.conftest import Tick, people
 from tests.factories import write_lines
@@ -142,3 +143,14 @@ def test_what_was_deleted_here_is_not_asked_for_again(
     assert instance.get_dynamic_partitions("pushes") == [ACME]
     assert told(move("push"))["state"] == "deleted"
     assert theirs.lake.datasets() == []
+
+
+def test_a_dataset_that_is_pulled_counts_as_one_at_work(instance: dg.DagsterInstance) -> None:
+    tags = {"dagster/partition": ACME}
+    instance.create_run_for_job(nothing, status=dg.DagsterRunStatus.STARTED, tags=tags)
+    assert "acme" in datasets_at_work(instance)
+
+
+@dg.job
+def nothing() -> None:
+    """A job without steps."""

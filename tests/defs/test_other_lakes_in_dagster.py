@@ -230,6 +230,37 @@ def test_a_lake_that_does_not_answer_keeps_its_partitions_and_fails_the_check(
     assert (check.passed, check.metadata["unreachable"].value) == (False, 1)
 
 
+def test_a_disk_that_is_not_mounted_is_no_lake_from_which_everything_is_gone(
+    tick: Tick, office: Lake, lake: Lake, instance: dg.DagsterInstance
+) -> None:
+    first = tick("watch_remotes")
+    assert office.location.path is not None
+    assert lake.location.path is not None
+    office.location.path.rename(office.location.path.with_name("elsewhere"))
+    found = tick("watch_remotes", first.cursor)
+    assert f"office is left out: no folder {office.location.path}" in str(found.skip_message)
+    assert instance.get_dynamic_partitions("pulls") == [HERE]
+    lake.location.path.rename(lake.location.path.with_name("unmounted"))
+    for sensor in ("watch_remotes", "pull_remotes"):
+        assert tick(sensor, first.cursor).skip_message == f"no folder {lake.location.path}"
+
+
+def test_a_lake_that_is_not_there_yet_can_be_pushed_to(
+    tick: Tick,
+    lake: Lake,
+    move: Move,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    instance: dg.DagsterInstance,
+) -> None:
+    monkeypatch.setenv("LAKEHOUSE_REMOTES", f"office={tmp_path / 'new'}")
+    publish(lake.collections.create_collection(RATES, LABEL), "2026-01-05", 0.0411)
+    tick("watch_remotes")
+    assert instance.get_dynamic_partitions("pushes") == [HERE]
+    assert metadata(move("push"), "sync_push")["state"] == "new"
+    assert days(Lake(tmp_path / "new")) == ["05"]
+
+
 def test_the_check_can_be_run_by_hand(
     office: Lake, instance: dg.DagsterInstance, defs: dg.Definitions
 ) -> None:
