@@ -160,9 +160,10 @@ def _bring_diffs(here: Location, there: Location, kind: DiffKind) -> bool:
 
 
 def bring_snapshots(here: Location, there: Location) -> int:
-    """Bring the snapshots of documents that are missing here; returns how many."""
+    """Bring the snapshots that are missing here, but those of the index, which is made here; returns how many."""
     known = set(here.keys(layout.VERSIONS))
-    missing = [key for key in there.keys(layout.VERSIONS) if key not in known]
+    theirs = (key for key in there.keys(layout.VERSIONS) if not key.endswith(f"/{layout.INDEX}"))
+    missing = [key for key in theirs if key not in known]
 
     def copied(key: str) -> bool:
         data = there.read_or_none(key)

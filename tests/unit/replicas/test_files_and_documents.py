@@ -97,6 +97,12 @@ def test_a_document_is_taken_from_who_changed_it(lake: Lake, other: Lake, copy: 
     assert copy.config.summary == "Of last year"
     assert lake.pull(other).steps[0].documents == ("config.yml",)
     assert (acme.config.title, acme.config.summary) == ("Acme, the leak", "Of last year")
+    # of both there are snapshots on both sides, of the index each has its own
+    found = [[version.key for version in each.versions.list("config.yml")] for each in (acme, copy)]
+    assert len(found[0]) == len(found[1]) == 3
+    assert {version.path for version in acme.versions.list("index.json")}.isdisjoint(
+        version.path for version in copy.versions.list("index.json")
+    )
     # there and back again is a change, too
     copy.configure(summary="Of this year")
     lake.pull(other)
