@@ -12,8 +12,20 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
-from lakehouse_assets.errors import StorageError
 from lakehouse_assets.storage.digest import DigestWriter
+from lakehouse_assets.storage.disk import (
+    BUFFER,
+    TRIES,
+    copy_bytes,
+    create,
+    create_by_open,
+    fsync,
+    make_folder,
+    named,
+    remove_empty,
+    unlink,
+    write_new,
+)
 from lakehouse_assets.storage.files import GUARD, TEMP_PREFIX, Entry
 from lakehouse_assets.storage.guards import guarded
 
@@ -21,9 +33,6 @@ from lakehouse_assets.storage.guards import guarded
 _ABSENT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 # file systems without hard links (exFAT, some network shares)
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
-_BUFFER = 1 << 20
-# whether it is the last try: a folder that was just made may be removed by who finds it empty
-_TRIES = (False, False, False, True)
 
 
 class LocalFiles:
@@ -61,15 +70,15 @@ class LocalFiles:
             return None
         # a file that is made now has the time of that clock, also on a network share
         now = self._temp(key)
-        with _named(self.path(key)):
+        with named(self.path(key)):
             try:
-                os.close(_create(now))
+                os.close(create(now))
                 return max(0.0, os.stat(now).st_mtime - found.st_mtime)
             finally:
-                _unlink(now)
+                unlink(now)
 
     def _is_before(self, path: str, moment: float) -> bool:
-        with _named(path):
+        with named(path):
             try:
                 state = os.stat(path)
             except _ABSENT:
@@ -77,7 +86,7 @@ class LocalFiles:
             return stat.S_ISREG(state.st_mode) and state.st_mtime < moment
 
     def _stat(self, key: str) -> os.stat_result | None:
-        with _named(self.path(key)):
+        with named(self.path(key)):
             try:
                 return os.stat(self.path(key)) if self.exists(key) else None
             except _ABSENT:
@@ -91,7 +100,7 @@ class LocalFiles:
     def open(self, key: str) -> BinaryIO:
         """A file for reading."""
         path = self.path(key)
-        with _named(path):
+        with named(path):
             try:
                 return open(path, "rb")
             except _ABSENT as exc:
@@ -104,12 +113,12 @@ class LocalFiles:
     def write(self, key: str, data: bytes) -> None:
         """Put a whole file in place."""
         path, temp = self.path(key), self._temp(key)
-        with _named(path):
+        with named(path):
             try:
-                _write_new(temp, data)
+                write_new(temp, data)
                 os.replace(temp, path)
             except BaseException:
-                _unlink(temp)
+                unlink(temp)
                 raise
 
     def prove_conditions(self, key: str) -> None:
@@ -120,7 +129,7 @@ class LocalFiles:
         path = self.path(key)
         if os.path.lexists(path):
             return False
-        with self._staged(key, data) as temp, _named(path):
+        with self._staged(key, data) as temp, named(path):
             try:
                 os.link(temp, path)
             except FileExistsError:
@@ -128,7 +137,7 @@ class LocalFiles:
             except OSError as exc:
                 if exc.errno not in _NO_LINKS:
                     raise
-                return _create_by_open(path, data)
+                return create_by_open(path, data)
             return True
 
     def swap(self, key: str, old: bytes, new: bytes) -> bool:
@@ -158,12 +167,12 @@ class LocalFiles:
     def _guarded(self, key: str) -> Iterator[None]:
         """Keep all other swaps of the folder out; the kernel ends it when we die."""
         path = f"{os.path.dirname(self.path(key))}/{GUARD}"
-        with _named(path), guarded(path):
+        with named(path), guarded(path):
             yield
 
     def delete(self, key: str) -> bool:
         """Remove a file."""
-        with _named(self.path(key)):
+        with named(self.path(key)):
             try:
                 os.unlink(self.path(key))
             except _ABSENT:
@@ -179,18 +188,18 @@ class LocalFiles:
         """Remove folders that are empty, and those above them that are empty then, but for the top."""
         stop = self.path(top)
         for folder in {self.path(key) for key in keys}:
-            while folder.startswith(f"{stop}/") and _remove_empty(folder):
+            while folder.startswith(f"{stop}/") and remove_empty(folder):
                 folder = folder.rpartition("/")[0]
 
     def prune_tree(self, key: str) -> None:
         """Remove the empty folders below a folder, and itself."""
         for folder, _, _ in os.walk(self.path(key), topdown=False):
-            _remove_empty(folder)
+            remove_empty(folder)
 
     def delete_tree(self, key: str) -> None:
         """Remove a folder with everything in it, a link only itself."""
         path = self.path(key)
-        with _named(path):
+        with named(path):
             if os.path.islink(path) or os.path.isfile(path):
                 os.unlink(path)
             elif os.path.isdir(path):
@@ -231,7 +240,7 @@ class LocalFiles:
     def folders(self, prefix: str) -> list[str]:
         """The names of the folders in a folder."""
         path = self.path(prefix)
-        with _named(path):
+        with named(path):
             try:
                 with os.scandir(path) as entries:
                     return sorted(entry.name for entry in entries if entry.is_dir())
@@ -241,7 +250,7 @@ class LocalFiles:
     def names(self, prefix: str) -> list[str]:
         """The names of the files in a folder, our temp files left out."""
         path = self.path(prefix)
-        with _named(path):
+        with named(path):
             try:
                 with os.scandir(path) as entries:
                     return sorted(
@@ -272,26 +281,26 @@ class LocalFiles:
 
     def copy(self, key: str, path: str) -> None:
         """Give a file one more name; its bytes are copied where the file system has no hard links."""
-        with _named(path):
-            _make_folder(path.rpartition("/")[0])
+        with named(path):
+            make_folder(path.rpartition("/")[0])
             try:
                 os.link(self.path(key), path)
             except OSError as exc:
                 if exc.errno not in _NO_LINKS:
                     raise
-                _copy_bytes(self.path(key), path)
+                copy_bytes(self.path(key), path)
 
     def move(self, key: str, to: str) -> None:
         """Give a file another key; what was there is replaced."""
-        with _named(self.path(to)):
-            for is_last in _TRIES:
+        with named(self.path(to)):
+            for is_last in TRIES:
                 try:
                     os.replace(self.path(key), self.path(to))
                     return
                 except FileNotFoundError:
                     if is_last or not self.exists(key):
                         raise
-                    _make_folder(self.path(to).rpartition("/")[0])
+                    make_folder(self.path(to).rpartition("/")[0])
 
     @contextmanager
     def writer(self, key: str) -> Iterator[DigestWriter]:
@@ -299,46 +308,46 @@ class LocalFiles:
         path = self.path(key)
         temp = self._temp(key)
         try:
-            with _named(path):
-                file = open(_create(temp), "wb", buffering=_BUFFER)  # noqa: SIM115
+            with named(path):
+                file = open(create(temp), "wb", buffering=BUFFER)  # noqa: SIM115
             try:
                 with DigestWriter(file, place=path) as writer:
                     yield writer
             finally:
-                with _named(path):
+                with named(path):
                     file.close()
-            with _named(path):
-                _fsync(temp)
+            with named(path):
+                fsync(temp)
                 os.replace(temp, path)
         finally:
-            _unlink(temp)
+            unlink(temp)
 
     @contextmanager
     def placing(self, key: str) -> Iterator[Path]:
         """A path beside the file's place; what is written there takes that place when the block ends well."""
         path, temp = self.path(key), self._temp(key)
         folder = path.rpartition("/")[0]
-        with _named(path):
-            _make_folder(folder)
+        with named(path):
+            make_folder(folder)
         try:
             yield Path(temp)
-            with _named(path):
-                _fsync(temp)
+            with named(path):
+                fsync(temp)
                 os.replace(temp, path)
-                _fsync(folder)
+                fsync(folder)
         finally:
-            _unlink(temp)
+            unlink(temp)
 
     @contextmanager
     def _staged(self, key: str, data: bytes) -> Iterator[str]:
         """A temp file with the data beside the key's place, gone when the block ends."""
         temp = self._temp(key)
         try:
-            with _named(self.path(key)):
-                _write_new(temp, data)
+            with named(self.path(key)):
+                write_new(temp, data)
             yield temp
         finally:
-            _unlink(temp)
+            unlink(temp)
 
     def _temp(self, key: str) -> str:
         """A name for a temp file beside the key's place."""
@@ -353,22 +362,9 @@ class LocalFiles:
             for name in names:
                 path = f"{folder}/{name}"
                 if name.startswith(TEMP_PREFIX) and self._is_before(path, before):
-                    _unlink(path)
+                    unlink(path)
                     swept.append(path[len(self._root) + 1 :])
         return sorted(swept)
-
-
-def _remove_empty(folder: str) -> bool:
-    """Whether a folder was empty, and is gone; what only guarded swaps in it goes, too."""
-    guard = f"{folder}/{GUARD}"
-    try:
-        if os.path.exists(guard) and os.listdir(folder) == [GUARD]:
-            _unlink(guard)
-        os.rmdir(folder)
-    except OSError:
-        # others are in it, or somebody just put something there
-        return False
-    return True
 
 
 def _state(found: os.stat_result) -> str:
@@ -377,91 +373,3 @@ def _state(found: os.stat_result) -> str:
 
 def _is_shown(name: str) -> bool:
     return name != GUARD and not name.startswith(TEMP_PREFIX)
-
-
-@contextmanager
-def _named(path: str) -> Iterator[None]:
-    """Turn what the system refuses into our error, with the path in it."""
-    try:
-        yield
-    except (FileNotFoundError, StorageError):
-        raise
-    except OSError as exc:
-        msg = f"{path}: {exc.strerror or exc}"
-        raise StorageError(msg) from exc
-
-
-def _create(path: str) -> int:
-    """A new file, open for writing, and its folder, which is most often there."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    for is_last in _TRIES:
-        try:
-            return os.open(path, flags, 0o666)
-        except FileNotFoundError:
-            if is_last:
-                raise
-            _make_folder(path.rpartition("/")[0])
-    raise AssertionError
-
-
-def _make_folder(path: str) -> None:
-    """A folder and those that it lies in; unlike os.makedirs it asks nothing that it need not know."""
-    try:
-        _make_one(path)
-    except FileNotFoundError:
-        _make_folder(path.rpartition("/")[0])
-        try:
-            _make_one(path)
-        except FileNotFoundError as exc:
-            # as below /proc
-            msg = f"{path}: no folder can be made there"
-            raise StorageError(msg) from exc
-
-
-def _make_one(path: str) -> None:
-    try:
-        os.mkdir(path)
-    except FileExistsError:
-        if not os.path.isdir(path):
-            raise
-
-
-def _write_new(path: str, data: bytes) -> None:
-    descriptor = _create(path)
-    try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(descriptor, view) :]
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _copy_bytes(source: str, path: str) -> None:
-    with open(source, "rb") as file, open(_create(path), "wb") as target:
-        shutil.copyfileobj(file, target, _BUFFER)
-        target.flush()
-        os.fsync(target.fileno())
-
-
-def _create_by_open(path: str, data: bytes) -> bool:
-    try:
-        _write_new(path, data)
-    except FileExistsError:
-        return False
-    return True
-
-
-def _fsync(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _unlink(path: str) -> None:
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        return
