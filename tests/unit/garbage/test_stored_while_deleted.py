@@ -5,6 +5,7 @@ import io
 import os
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -35,16 +36,22 @@ class Turns:
         self._moved = threading.Condition()
         self._done: set[str] = set()
 
-    def wait(self) -> None:
-        """Until it is the turn of this thread."""
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """Wait until it is the turn of this thread, which the block takes."""
         name = threading.current_thread().name
         if name not in "ab":
+            yield
             return
         with self._moved:
             assert self._moved.wait_for(lambda: self._next() in (name, None), timeout=10)
-            if self._order:
-                self._order.pop(0)
-            self._moved.notify_all()
+        try:
+            yield
+        finally:
+            with self._moved:
+                if self._order:
+                    self._order.pop(0)
+                self._moved.notify_all()
 
     def _next(self) -> str | None:
         while self._order and self._order[0] in self._done:
@@ -97,9 +104,10 @@ def test_no_order_of_the_steps_of_both_loses_a_content(
         plain: Callable[..., Any] = getattr(Location, name)
 
         def run(self: Location, key: Any, *args: Any, **options: Any) -> Any:
-            if turns and "archive" in str(key):
-                turns[-1].wait()
-            return plain(self, key, *args, **options)
+            if not turns or "archive" not in str(key):
+                return plain(self, key, *args, **options)
+            with turns[-1].one():
+                return plain(self, key, *args, **options)
 
         monkeypatch.setattr(Location, name, run)
 
