@@ -1,8 +1,8 @@
 # Each target first sees to the machine and to .venv (.ci/machine, .ci/environment); nothing else needs to be set up.
 # GNU make 3.81 is enough, which macOS has.
 BIN := .venv/bin
-# one more than there are cores: many tests wait for daemons and clocks
-WORKERS ?= $(shell expr `getconf _NPROCESSORS_ONLN` + 1)
+# tests at once: more than there are cores take as long, as each daemon that they start keeps one busy
+WORKERS ?= $(shell getconf _NPROCESSORS_ONLN)
 unexport DAGSTER_HOME PYTHONHOME PYTHONPATH
 
 .DEFAULT_GOAL := help
@@ -18,10 +18,10 @@ ui: environment ## Dagster's web UI on the demo's lake
 	@PYTHONPATH=$(CURDIR)/examples LAKEHOUSE_STAGES=papertrail.stages LAKEHOUSE_REMOTES=copy=demo-lake-copy $(BIN)/lakehouse --uri demo-lake up
 
 test: environment ## every test
-	@sh .ci/machine browser && $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal tests
+	@sh .ci/machine browser && $(BIN)/python -m pytest -n $(WORKERS) tests
 
 crash: environment ## kill imports, merges, compactions and vacuums some hundred times each, at any moment
-	@LAKEHOUSE_CRASH_ROUNDS=$${LAKEHOUSE_CRASH_ROUNDS:-300} $(BIN)/python -m pytest -n 2 tests/crash
+	@LAKEHOUSE_CRASH_ROUNDS=$${LAKEHOUSE_CRASH_ROUNDS:-300} $(BIN)/python -m pytest -n $(WORKERS) tests/crash
 
 lint: environment ## style, format, and which layer may import which
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports

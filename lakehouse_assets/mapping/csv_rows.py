@@ -97,7 +97,7 @@ class PlainRows:
         bad = [
             BadRow(number + place + 1, wrong_width(width, len(self._names)), text[:SHOWN_CHARS])
             for place, width, text in skipped
-            if text.strip(f"{self._dialect.delimiter} \t")
+            if any(cell.strip() for cell in text.split(self._dialect.delimiter))
         ]
         return Rows(numbers, cells.select(list(wanted)), bad, taken)
 

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from lakehouse_assets.mapping import csv_tables
@@ -39,6 +39,7 @@ def reference(text: str, delimiter: str) -> tuple[list[tuple[int, ...]], list[in
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(table=rows, delimiter=DELIMITERS, chunk=st.integers(1, 60), quoting=st.sampled_from([0, 1]))
+@example(table=[["\x1f"]], delimiter=",", chunk=1, quoting=0)
 def test_rows_are_those_of_the_plain_reader(table, delimiter, chunk, quoting):
     text = io.StringIO(newline="")
     writer = csv.writer(text, delimiter=delimiter, quoting=quoting, lineterminator="\n")
