@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from lakehouse_assets.jobs.collecting import Spool
 from lakehouse_assets.jobs.models import AnyJob, DatasetJob, Job
 from lakehouse_assets.jobs.stages import settings_of
 from lakehouse_assets.model.times import now_utc
+from lakehouse_assets.storage.spool import Spool
 
 MOST_BYTES = 64 << 20
 """A batch of so many bytes takes no more jobs."""

@@ -1,72 +1,16 @@
 """What stages do, collected by their worker until it counts: entities to be written, and jobs to be queued."""
 
-import io
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING
 
 from lakehouse_assets.jobs.models import AnyJob, unpack
 from lakehouse_assets.jobs.writer import import_written
 from lakehouse_assets.statements.inputs import Format, Source
-from lakehouse_assets.storage.spilling import spilling
+from lakehouse_assets.storage.spool import Spool
 
 if TYPE_CHECKING:
     from lakehouse_assets.lake import Dataset
-
-_HELD = 8 << 20
-_CHUNK = 1 << 20
-
-
-class Spool:
-    """Bytes that are written first and read later, in memory or in a temporary file; the end can be taken back."""
-
-    def __init__(self, temp_directory: str | None) -> None:
-        self._temp_directory = temp_directory
-        with spilling(temp_directory):
-            file = tempfile.SpooledTemporaryFile(_HELD, prefix="lakehouse-jobs-", dir=temp_directory)  # noqa: SIM115
-        self._file = cast(BinaryIO, file)
-
-    @property
-    def size(self) -> int:
-        """How many bytes it holds."""
-        return self._file.seek(0, io.SEEK_END)
-
-    def write(self, data: bytes) -> None:
-        """Take more bytes."""
-        with spilling(self._temp_directory):
-            self._file.write(data)
-
-    def copy(self, stream: BinaryIO) -> None:
-        """Take all bytes of a stream."""
-        while data := stream.read(_CHUNK):
-            self.write(data)
-
-    def cut(self, size: int) -> None:
-        """Forget what was written after so many bytes."""
-        self._file.truncate(size)
-        self._file.seek(size)
-
-    def open(self) -> BinaryIO:
-        """All of it, from the start; closing it removes it."""
-        self._file.seek(0)
-        return self._file
-
-    def read(self, start: int, size: int) -> bytes:
-        """Some of it."""
-        self._file.seek(start)
-        found = self._file.read(size)
-        self._file.seek(0, io.SEEK_END)
-        return found
-
-    def lines(self) -> Iterator[bytes]:
-        """All of it, line by line; nothing is written meanwhile."""
-        self._file.seek(0)
-        yield from self._file
-
-    def close(self) -> None:
-        """Forget all of it."""
-        self._file.close()
 
 
 class Outbox:

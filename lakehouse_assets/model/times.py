@@ -1,6 +1,9 @@
 """Times as they stand in files."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 def now_utc() -> datetime:
@@ -39,3 +42,13 @@ def from_iso(text: str) -> datetime | None:
         return at.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+
+
+def micros(at: datetime) -> int:
+    """A time in microseconds since 1970, which are all of it."""
+    return (at - _EPOCH) // _MICROSECOND
+
+
+def of_micros(micros: int) -> datetime:
+    """The time so many microseconds after 1970, in UTC."""
+    return _EPOCH + micros * _MICROSECOND
