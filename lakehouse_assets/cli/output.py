@@ -109,6 +109,8 @@ def _plain(value: object) -> object:
         return value.isoformat()
     if isinstance(value, timedelta):
         return value.total_seconds()
+    if isinstance(value, Sequence):
+        return list(value)
     return str(value)
 
 

@@ -281,9 +281,9 @@ class Repo:
         self.refresh()
         return found
 
-    def heap(self, labels: Some[str] | None = None) -> CollectionsHeap:
+    def heap(self, labels: Some[str] | None = None, *, temp_directory: str | None = None) -> CollectionsHeap:
         """What garbage is collected from: the files of all collections, or of those with some labels."""
-        return CollectionsHeap(self.location, self.registry, labels)
+        return CollectionsHeap(self.location, self.registry, labels, temp_directory=temp_directory)
 
     def push(
         self,

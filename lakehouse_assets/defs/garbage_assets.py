@@ -1,5 +1,6 @@
 """Garbage as assets: what nobody needs is marked by one, and deleted by the other when the mark is old enough."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -225,6 +226,6 @@ def of_swept(found: Collected, before: datetime | None, *, dry_run: bool) -> Met
     return told
 
 
-def _named(name: str, keys: tuple[str, ...]) -> Metadata:
+def _named(name: str, keys: Sequence[str]) -> Metadata:
     rows: list[dict[str, Cell]] = [{"file": key} for key in keys[:_MOST_NAMED]]
     return dict(table(name, rows))

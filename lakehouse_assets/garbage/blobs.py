@@ -10,16 +10,20 @@ import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, groupby
+from typing import NamedTuple
 
 from lakehouse_assets import layout
 from lakehouse_assets.archive.names import is_checksum
 from lakehouse_assets.archive.walk import BLOB, META, parts
 from lakehouse_assets.errors import NotFound
+from lakehouse_assets.model.times import micros, of_micros
 from lakehouse_assets.storage.files import Entry
 from lakehouse_assets.storage.garbage import Clock
+from lakehouse_assets.storage.key_list import KeyList
 from lakehouse_assets.storage.leases import Leases
 from lakehouse_assets.storage.location import Location
 from lakehouse_assets.storage.parallel import in_parallel
+from lakehouse_assets.storage.spool import Rows, Spool
 
 log = logging.getLogger(__name__)
 
@@ -27,24 +31,51 @@ _ASIDE = "blob.aside"
 _TEXT = ".txt"
 
 
+class Orphan(NamedTuple):
+    """A file of a content that no path is known of; its key is that of the lake, the time microseconds since 1970."""
+
+    checksum: str
+    key: str
+    size: int
+    modified: int
+
+    def entry(self) -> Entry:
+        """As a listing shows it."""
+        return Entry(self.key, self.size, of_micros(self.modified))
+
+
 @dataclass
 class Orphans:
     """
-    What an archive has that is known by no path: the files of each content, by its checksum.
+    What an archive has that is known by no path: the files of each content, in the order of their keys.
 
     `aside` are contents that a killed call put aside, `wanted` those of them that a path is known of; `unknown` are
-    files that nobody knows. Keys are those of the lake.
+    files that nobody knows.
     """
 
-    files: dict[str, list[Entry]] = field(default_factory=dict)
+    files: Rows[Orphan]
     aside: set[str] = field(default_factory=set)
     wanted: set[str] = field(default_factory=set)
-    unknown: list[str] = field(default_factory=list)
+    unknown: KeyList = field(default_factory=KeyList)
+
+    def checksums(self) -> Iterator[str]:
+        """All contents, some of them more than once."""
+        yield from (checksum for checksum, _ in groupby(self.files, lambda file: file.checksum))
+        yield from self.aside
 
 
-def find_orphans(lake: Location, name: str, clock: Clock) -> Orphans:
-    """Go through the archive of a dataset; what is younger than a day may be about to get its path, and is left out."""
-    found = Orphans()
+def find_orphans(lake: Location, name: str, clock: Clock, spool: Spool) -> Orphans:
+    """
+    Go through the archive of a dataset; what is younger than a day may be about to get its path, and is left out.
+
+    What is found is kept in the spool.
+    """
+    found = Orphans(Rows(spool, Orphan))
+    found.files.extend(_orphans(lake, name, clock, found))
+    return found
+
+
+def _orphans(lake: Location, name: str, clock: Clock, found: Orphans) -> Iterator[Orphan]:
     for checksum, entries in _contents(lake, name, found.unknown):
         names = {entry.key.rpartition("/")[2] for entry in entries}
         if _ASIDE in names:
@@ -54,15 +85,15 @@ def find_orphans(lake: Location, name: str, clock: Clock) -> Orphans:
                 found.wanted.add(checksum)
             continue
         ours = [entry for entry in entries if _is_ours(entry.key)]
-        found.unknown += [entry.key for entry in entries if not _is_ours(entry.key)]
-        if ours and all(clock.is_old(entry) for entry in ours):
-            found.files[checksum] = ours
-    return found
+        found.unknown.extend(entry.key for entry in entries if not _is_ours(entry.key))
+        if all(clock.is_old(entry) for entry in ours):
+            for entry in ours:
+                yield Orphan(checksum, entry.key, entry.size, micros(entry.modified))
 
 
-def _contents(lake: Location, name: str, unknown: list[str]) -> Iterator[tuple[str, list[Entry]]]:
+def _contents(lake: Location, name: str, unknown: KeyList) -> Iterator[tuple[str, list[Entry]]]:
     dataset = lake / name
-    unknown += [f"{name}/{layout.ARCHIVE}/{each}" for each in dataset.names(layout.ARCHIVE)]
+    unknown.extend(f"{name}/{layout.ARCHIVE}/{each}" for each in dataset.names(layout.ARCHIVE))
     # a part has at most some thousand files; an object store takes its time for each listing
     each = map if lake.path is not None else in_parallel
     listed = each(lambda part: list(lake.entries(f"{name}/{part}")), parts(dataset))
@@ -71,7 +102,7 @@ def _contents(lake: Location, name: str, unknown: list[str]) -> Iterator[tuple[s
         if is_checksum(checksum) and folder == f"{name}/{layout.folder(checksum)}":
             yield checksum, list(entries)
         else:
-            unknown += [entry.key for entry in entries]
+            unknown.extend(entry.key for entry in entries)
 
 
 def _is_ours(key: str) -> bool:
@@ -99,13 +130,13 @@ def remove_contents(
     orphans: Mapping[str, Sequence[str]],
     *,
     leases: Leases,
-    needed: Callable[[], Collection[str]],
+    needed: Callable[[Sequence[str]], Collection[str]],
     check: Callable[[], None],
 ) -> list[str]:
     """
     Delete contents, given with the keys of their files in the dataset's folder; gives the keys that are gone.
 
-    `needed` tells once more what somebody names. While somebody stages files, who may be about to name one, nothing
+    `needed` tells once more which of some are named. While somebody stages files, who may be about to name one, nothing
     is deleted.
     """
     if not orphans:
@@ -116,7 +147,7 @@ def remove_contents(
     check()
     moved = [checksum for checksum in _each(dataset, _put_aside, orphans) if checksum]
     check()
-    named = set(needed())
+    named = set(needed(moved))
     if leases.marks(layout.STAGING):
         # what is staged now is not among what was read
         named.update(moved)

@@ -1,6 +1,7 @@
 """Garbage of a lake as a whole: of its datasets and of its collections."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 
 from lakehouse_assets import layout
@@ -12,6 +13,7 @@ from lakehouse_assets.storage.deletions import deleted_at
 from lakehouse_assets.storage.garbage import Collected, Heap, Marked, as_grace, collect, mark, sweep
 from lakehouse_assets.storage.location import Location
 from lakehouse_assets.storage.parallel import in_parallel
+from lakehouse_assets.storage.spool import Spool
 
 
 class LakeGarbage:
@@ -33,6 +35,7 @@ class LakeGarbage:
         """`without` names datasets that are left alone."""
         self._lake = lake
         self._settings = settings
+        self._temp = settings.temp_directory
         self._names = names
         self._without = without
 
@@ -40,28 +43,41 @@ class LakeGarbage:
         self, grace: timedelta | float | None = None, *, before: datetime | None = None, dry_run: bool = False
     ) -> Collected:
         """Mark what nobody needs, and delete what was marked longer than `grace` ago; with `dry_run` only tell."""
-        return collect(self._lake, self._heaps(), grace=self._grace(grace), before=before, dry_run=dry_run)
+        with self._heaps() as heaps:
+            return collect(
+                self._lake,
+                heaps,
+                grace=self._grace(grace),
+                before=before,
+                dry_run=dry_run,
+                temp_directory=self._temp,
+            )
 
     def mark(self) -> Marked:
         """Mark what nobody needs, and delete nothing."""
-        return mark(self._lake, self._heaps())
+        with self._heaps() as heaps:
+            return mark(self._lake, heaps, temp_directory=self._temp)
 
     def sweep(self, grace: timedelta | float | None = None, *, before: datetime | None = None) -> Collected:
         """Delete what was marked longer than `grace` ago, and mark nothing."""
-        return sweep(self._lake, self._heaps(), grace=self._grace(grace), before=before)
+        with self._heaps() as heaps:
+            return sweep(
+                self._lake, heaps, grace=self._grace(grace), before=before, temp_directory=self._temp
+            )
 
     def _grace(self, grace: timedelta | float | None) -> timedelta:
         return as_grace(timedelta(days=self._settings.gc_grace_days) if grace is None else grace)
 
-    def _heaps(self) -> list[Heap]:
+    @contextmanager
+    def _heaps(self) -> Iterator[list[Heap]]:
         deleted = list(deleted_datasets(self._lake))
         live = [name for name in _folders(self._lake) if name not in deleted]
         live = [name for name in live if self._lake.exists(f"{name}/{layout.CONFIG}")]
-        heaps: list[Heap] = [
-            *dataset_heaps(self._lake, live, deleted, self._settings, self._names, self._without)
-        ]
-        heaps.append(Repo(self._lake).heap(self._names))
-        return heaps
+        with closing(Spool(self._temp)) as spool:
+            datasets = dataset_heaps(
+                self._lake, live, deleted, self._settings, spool, names=self._names, without=self._without
+            )
+            yield [*datasets, Repo(self._lake).heap(self._names, temp_directory=self._temp)]
 
 
 def deleted_datasets(lake: Location) -> dict[str, datetime]:

@@ -2,16 +2,18 @@
 
 import logging
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from lakehouse_assets import layout
 from lakehouse_assets.errors import NotFound
+from lakehouse_assets.garbage.checksums import Checksums
 from lakehouse_assets.garbage.queues import queued_in_postgres
 from lakehouse_assets.settings import Settings
 from lakehouse_assets.statements import schema as s
 from lakehouse_assets.statements.footers import named
 from lakehouse_assets.storage.location import Location
+from lakehouse_assets.storage.parallel import batches
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,34 +29,34 @@ _FRAMES = (".parquet", ".arrow", ".ipc")
 
 class References:
     """
-    Those of some contents that are named in a lake.
+    Takes note of those of some contents that are named in a lake.
 
     A value that is a checksum counts whatever property has it, and so do rows that were deleted: each data file that
     lies there is read, once, and only its values. Asked again, it reads what came since.
     """
 
-    def __init__(
-        self, lake: Location, names: Sequence[str], settings: Settings, candidates: Collection[str]
-    ) -> None:
+    def __init__(self, lake: Location, names: Sequence[str], settings: Settings, contents: Checksums) -> None:
         """`names` are all datasets of the lake: each may name the files of another."""
         self._lake = lake
         self._names = names
         self._settings = settings
-        self._candidates = frozenset(candidates)
-        self._found: set[str] = set()
+        self._contents = contents
         self._read: set[object] = set()
 
-    def find(self) -> set[str]:
-        """What is named now, or was when it was asked before."""
-        if not self._candidates:
-            return set()
+    def find(self) -> None:
+        """Look for what is named now; what was so before stays."""
+        if not len(self._contents):
+            return
         for name in self._names:
-            self._found |= self._candidates & set(self._lake.folders(f"{name}/{layout.MAPPINGS}"))
-        self._found |= self._candidates & queued_in_postgres(self._settings)
+            self._contents.name(self._lake.folders(f"{name}/{layout.MAPPINGS}"))
+        self._contents.name(queued_in_postgres(self._settings))
         # rows move from the journal into the table, and from there into other files: until nothing new is there
         while any([self._look_into(key, stamp, kind) for key, stamp, kind in list(self._files())]):
             pass
-        return set(self._found)
+
+    def named(self, checksums: Sequence[str]) -> set[str]:
+        """Those of some contents that were named when it was looked last."""
+        return self._contents.named(checksums)
 
     def _files(self) -> Iterator[tuple[str, object, str]]:
         for name in self._names:
@@ -73,19 +75,19 @@ class References:
             return False
         self._read.add((key, stamp))
         try:
-            if kind == "rows":
-                self._found |= self._candidates & set(_values(self._lake, key, [s.VALUE]))
-            elif kind == "text":
-                self._found |= self._candidates & set(_checksums_in(self._lake, key))
+            if kind == "text":
+                for some in batches(_checksums_in(self._lake, key), _ROWS):
+                    self._contents.name(some)
             else:
-                self._found |= self._candidates & set(_values(self._lake, key, None))
+                for values in _values(self._lake, key, [s.VALUE] if kind == "rows" else None):
+                    self._contents.name(values)
         except NotFound:
             # vacuumed, worked or cleaned up meanwhile: what it held and counts lies elsewhere by now
             log.debug("%s is gone", self._lake.url(key))
         return True
 
 
-def _values(lake: Location, key: str, columns: Sequence[str] | None) -> Iterator[str]:
+def _values(lake: Location, key: str, columns: Sequence[str] | None) -> "Iterator[pa.LargeStringArray]":
     """The values of a table in a file that can be checksums, of all columns of text if none are named."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -103,7 +105,8 @@ def _values(lake: Location, key: str, columns: Sequence[str] | None) -> Iterator
                     continue
                 column = column.cast(pa.large_string())
                 long = column.filter(pc.equal(pc.binary_length(column), _DIGITS))
-                yield from (value.lower() for value in long.to_pylist())
+                if len(long):
+                    yield pc.ascii_lower(long)
 
 
 def _batches(lake: Location, key: str, columns: Sequence[str] | None) -> "Iterator[pa.RecordBatch]":

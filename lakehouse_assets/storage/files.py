@@ -12,7 +12,7 @@ TEMP_PREFIX = ".tmp-"
 GUARD = ".guard"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """A file as a listing shows it: its key, its bytes, and when it was last changed (UTC)."""
 

@@ -7,22 +7,24 @@ What is needed again drops out of the marks. How old something is says the store
 machines that go wrong do not matter.
 """
 
-import io
 import logging
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import cached_property
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from lakehouse_assets import layout
 from lakehouse_assets.errors import InvalidData
-from lakehouse_assets.model.times import now_utc
+from lakehouse_assets.model.times import micros, now_utc
 from lakehouse_assets.storage.file_leases import FileLeases
 from lakehouse_assets.storage.files import Entry
+from lakehouse_assets.storage.garbage_marks import Due, Found, Gone, Mark, Marks
+from lakehouse_assets.storage.key_list import KeyList
 from lakehouse_assets.storage.location import Location
+from lakehouse_assets.storage.spool import Rows, Spool
 
 log = logging.getLogger(__name__)
 
@@ -34,15 +36,16 @@ UNFINISHED = timedelta(hours=24)
 
 _PATIENCE = 60.0
 _LEASE_SECONDS = 120.0
+_HELD = 1 << 20
 
 
 @dataclass(frozen=True)
 class Collected:
     """The files that were deleted (or would be), those that were marked to be, and those that nobody knows."""
 
-    deleted: tuple[str, ...] = ()
-    marked: tuple[str, ...] = ()
-    unknown: tuple[str, ...] = ()
+    deleted: KeyList = field(default_factory=KeyList)
+    marked: KeyList = field(default_factory=KeyList)
+    unknown: KeyList = field(default_factory=KeyList)
     bytes: int = 0
 
 
@@ -50,22 +53,23 @@ class Collected:
 class Marked:
     """The files that were marked now, how many were before, the bytes of all of them, and files that nobody knows."""
 
-    marked: tuple[str, ...] = ()
+    marked: KeyList = field(default_factory=KeyList)
     before: int = 0
     bytes: int = 0
-    unknown: tuple[str, ...] = ()
+    unknown: KeyList = field(default_factory=KeyList)
 
 
 @dataclass(frozen=True)
 class Look:
     """
-    What was found: files that nobody needs, and files that nobody knows.
+    What was found: files that nobody needs, in the order of their keys, and files that nobody knows.
 
-    `scope` says in which folders it was looked, None for all that belong to the heap.
+    The latter are complete when the former were gone through. `scope` says in which folders it was looked, None for all
+    that belong to the heap.
     """
 
-    needless: Sequence[Entry] = ()
-    unknown: Sequence[str] = ()
+    needless: Iterable[Entry] = ()
+    unknown: KeyList = field(default_factory=KeyList)
     scope: tuple[str, ...] | None = None
 
     def covers(self, key: str) -> bool:
@@ -105,52 +109,54 @@ class Heap(Protocol):
     def look(self, clock: Clock) -> Look:
         """What nobody needs now."""
 
-    def sweep(self, entries: Sequence[Entry], check: Callable[[], None]) -> list[str]:
+    def sweep(self, due: Due, check: Callable[[], None]) -> Iterator[Sequence[str]]:
         """
-        Delete those of some files that are needless still, and mend what a killed call left; gives the keys.
+        Delete those of some files that are needless still, and mend what a killed call left; gives the keys by and by.
 
         `check` raises when somebody else collects garbage by now.
         """
 
 
-class _Mark(NamedTuple):
-    """Since when a file is marked, and when it was last changed then; both in microseconds since 1970."""
-
-    since: int
-    modified: int
-
-
-Marks = Mapping[str, _Mark]
-
-
 def collect(
     root: Location,
-    heaps: Sequence[Heap],
+    heaps: Iterable[Heap],
     *,
     grace: timedelta = GRACE,
     before: datetime | None = None,
     dry_run: bool = False,
+    temp_directory: str | None = None,
 ) -> Collected:
     """
     Mark what nobody needs, and delete what was marked longer than `grace` ago; with `dry_run` only tell.
 
-    Nothing that was written since `before` is deleted.
+    Nothing that was written since `before` is deleted. What is found is kept in `temp_directory`, by default the
+    system's, if it is much.
     """
-    return _each(root, heaps, _Way(grace, before, dry_run=dry_run))
+    way = _Way(grace, before, dry_run=dry_run, temp_directory=temp_directory)
+    return _collected(_each(root, heaps, way))
 
 
-def mark(root: Location, heaps: Sequence[Heap]) -> Marked:
+def mark(root: Location, heaps: Iterable[Heap], *, temp_directory: str | None = None) -> Marked:
     """Mark what nobody needs, and delete nothing."""
-    way = _Way(GRACE, None, sweeps=False)
-    found = _each(root, heaps, way)
-    return Marked(found.marked, way.waiting - len(found.marked), way.bytes, found.unknown)
+    told = _each(root, heaps, _Way(GRACE, sweeps=False, temp_directory=temp_directory))
+    return Marked(told.marked, told.waiting - len(told.marked), told.bytes_waiting, told.unknown)
 
 
 def sweep(
-    root: Location, heaps: Sequence[Heap], *, grace: timedelta = GRACE, before: datetime | None = None
+    root: Location,
+    heaps: Iterable[Heap],
+    *,
+    grace: timedelta = GRACE,
+    before: datetime | None = None,
+    temp_directory: str | None = None,
 ) -> Collected:
     """Delete what was marked longer than `grace` ago and is needless still, and mark nothing."""
-    return _each(root, heaps, _Way(grace, before, marks=False))
+    way = _Way(grace, before, marks=False, temp_directory=temp_directory)
+    return _collected(_each(root, heaps, way))
+
+
+def _collected(told: "_Told") -> Collected:
+    return Collected(told.deleted, told.marked, told.unknown, told.bytes_deleted)
 
 
 def as_grace(grace: timedelta | float | None) -> timedelta:
@@ -164,71 +170,86 @@ def as_grace(grace: timedelta | float | None) -> timedelta:
 
 @dataclass
 class _Way:
-    """What is to be done with what is found; `waiting` and `bytes` count what is marked at the end."""
+    """What is to be done with what is found."""
 
     grace: timedelta
-    before: datetime | None
+    before: datetime | None = None
     dry_run: bool = False
     marks: bool = True
     sweeps: bool = True
+    temp_directory: str | None = None
+
+
+@dataclass
+class _Told:
+    """What was done; `waiting` and `bytes_waiting` count what is marked at the end."""
+
+    deleted: KeyList = field(default_factory=KeyList)
+    marked: KeyList = field(default_factory=KeyList)
+    unknown: KeyList = field(default_factory=KeyList)
+    bytes_deleted: int = 0
     waiting: int = 0
-    bytes: int = 0
+    bytes_waiting: int = 0
 
 
-def _each(root: Location, heaps: Sequence[Heap], way: _Way) -> Collected:
+def _each(root: Location, heaps: Iterable[Heap], way: _Way) -> _Told:
     as_grace(way.grace)
-    clock = Clock(root)
-    parts = []
+    clock, told = Clock(root), _Told()
     with _alone(root, way) as check:
         for heap in heaps:
-            parts.append(_one(root, heap, clock, way, check))
-    found = Collected(
-        tuple(key for part in parts for key in part.deleted),
-        tuple(key for part in parts for key in part.marked),
-        tuple(key for part in parts for key in part.unknown),
-        sum(part.bytes for part in parts),
-    )
+            _one(root, heap, clock, way, check, told)
     log.info(
         "%s: %s files deleted, %s marked, %s unknown%s",
-        root.uri, len(found.deleted), len(found.marked), len(found.unknown), ", dry run" if way.dry_run else "",
+        root.uri, len(told.deleted), len(told.marked), len(told.unknown), ", dry run" if way.dry_run else "",
     )  # fmt: skip
-    return found
+    return told
 
 
-def _one(root: Location, heap: Heap, clock: Clock, way: _Way, check: Callable[[], None]) -> Collected:
-    marks = _read(root, heap.name)
-    look = heap.look(clock)
-    kept = {
-        entry.key: marks[entry.key]
-        for entry in look.needless
-        if entry.key in marks and marks[entry.key].modified == _micros(entry.modified)
-    }
-    limit = _micros(clock.now - way.grace)
-    young = clock.of(way.before) if way.before is not None else None
-    due = [
-        entry
-        for entry in look.needless
-        if entry.key in kept
-        and kept[entry.key].since <= limit
-        and (young is None or entry.modified < young)
-    ] if way.sweeps else []  # fmt: skip
-    fresh = [entry for entry in look.needless if entry.key not in kept] if way.marks else []
-    if way.dry_run:
-        deleted = [entry.key for entry in due]
-    else:
-        deleted = heap.sweep(due, check) if way.sweeps else []
-        gone = set(deleted)
-        since = _micros(clock.now)
-        left = {key: found for key, found in marks.items() if not look.covers(key)}
-        left |= {key: found for key, found in kept.items() if key not in gone}
-        left |= {entry.key: _Mark(since, _micros(entry.modified)) for entry in fresh if entry.key not in gone}
-        if left != marks:
-            _write(root, heap.name, left)
-        way.waiting += len(left)
-        way.bytes += sum(entry.size for entry in look.needless if entry.key in left)
-    sizes = {entry.key: entry.size for entry in look.needless} if deleted else {}
-    size = sum(sizes.get(key, 0) for key in deleted)
-    return Collected(tuple(deleted), tuple(entry.key for entry in fresh), tuple(look.unknown), size)
+def _one(root: Location, heap: Heap, clock: Clock, way: _Way, check: Callable[[], None], told: _Told) -> None:
+    limit = micros(clock.now - way.grace)
+    young = micros(clock.of(way.before)) if way.before is not None else None
+
+    def is_due(found: Found) -> bool:
+        is_old = way.sweeps and found.since is not None and found.since <= limit
+        return is_old and (young is None or found.modified < young)
+
+    with closing(Spool(way.temp_directory, held=_HELD)) as spool:
+        look, marks, found = heap.look(clock), Marks(root, heap.name), Rows(spool, Found)
+        found.extend(marks.beside(look.needless, look.covers, told.unknown))
+        told.unknown.extend(look.unknown)
+        due, gone = Due(found, is_due), Gone()
+        if way.dry_run:
+            gone.add(entry.key for entry in due)
+        elif way.sweeps:
+            for keys in heap.sweep(due, check):
+                gone.add(keys)
+        fresh, kept = _tell(found, gone, way, told)
+        if not way.dry_run and (fresh or kept != marks.count):
+            since = micros(clock.now)
+            marks.write(
+                Mark(each.key, each.since or since, each.modified)
+                for each, is_gone in gone.beside(found)
+                if not is_gone and (each.since is not None or way.marks)
+            )
+
+
+def _tell(found: Iterable[Found], gone: Gone, way: _Way, told: _Told) -> tuple[int, int]:
+    """Add up what was done; gives how many files are to be marked, and how many stay so."""
+    fresh = kept = 0
+    told.deleted.extend(gone.keys)
+    for each, is_gone in gone.beside(found):
+        size = each.size or 0
+        if is_gone:
+            told.bytes_deleted += size
+        elif each.since is not None:
+            kept += 1
+            told.bytes_waiting += size
+        elif way.marks:
+            fresh += 1
+            told.marked.append(each.key)
+            told.bytes_waiting += size
+    told.waiting += kept + fresh
+    return fresh, kept
 
 
 @contextmanager
@@ -242,39 +263,3 @@ def _alone(root: Location, way: _Way) -> Iterator[Callable[[], None]]:
     )
     with leases.hold(layout.LAKE_GC_LOCK, name="gc", reason="collects garbage") as lease:
         yield lease.check
-
-
-def _read(root: Location, heap: str) -> dict[str, _Mark]:
-    import polars as pl
-
-    data = root.read_or_none(layout.gc_marks(heap))
-    if data is None:
-        return {}
-    frame = pl.read_parquet(io.BytesIO(data))
-    return {key: _Mark(since, modified) for key, since, modified in frame.iter_rows()}
-
-
-def _write(root: Location, heap: str, marks: Marks) -> None:
-    import polars as pl
-
-    if not marks:
-        root.delete(layout.gc_marks(heap))
-        return
-    keys = sorted(marks)
-    columns = {
-        "key": keys,
-        "since": [marks[key].since for key in keys],
-        "modified": [marks[key].modified for key in keys],
-    }
-    data = io.BytesIO()
-    types = {"key": pl.String(), "since": pl.Int64(), "modified": pl.Int64()}
-    pl.DataFrame(columns, schema=types).write_parquet(data)
-    root.write(layout.gc_marks(heap), data.getvalue())
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-
-
-def _micros(at: datetime) -> int:
-    return (at - _EPOCH) // _MICROSECOND

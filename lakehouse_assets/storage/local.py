@@ -86,11 +86,13 @@ class LocalFiles:
             return stat.S_ISREG(state.st_mode) and state.st_mtime < moment
 
     def _stat(self, key: str) -> os.stat_result | None:
-        with named(self.path(key)):
+        path = self.path(key)
+        with named(path):
             try:
-                return os.stat(self.path(key)) if self.exists(key) else None
+                found = os.stat(path)
             except _ABSENT:
                 return None
+        return found if stat.S_ISREG(found.st_mode) else None
 
     def read(self, key: str) -> bytes:
         """All bytes of a file."""
@@ -218,24 +220,22 @@ class LocalFiles:
 
     def entries(self, prefix: str) -> Iterator[Entry]:
         """All files below a folder with their sizes and times, sorted; one that goes meanwhile is left out."""
-        found: list[Entry] = []
-        waiting = [prefix]
-        while waiting:
-            folder = waiting.pop()
-            lead = f"{folder}/" if folder else ""
-            try:
-                with os.scandir(self.path(folder)) as entries:
-                    for entry in entries:
-                        if entry.is_dir(follow_symlinks=False):
-                            waiting.append(lead + entry.name)
-                        elif _is_shown(entry.name) and entry.is_file():
-                            state = entry.stat()
-                            at = datetime.fromtimestamp(state.st_mtime, UTC)
-                            found.append(Entry(lead + entry.name, state.st_size, at))
-            except _ABSENT:
-                # it may also go while it is looked at
-                continue
-        return iter(sorted(found, key=lambda entry: entry.key))
+        lead = f"{prefix}/" if prefix else ""
+        try:
+            with os.scandir(self.path(prefix)) as found:
+                # a slash at the end: so a folder stands where the keys of its files do
+                names = sorted(
+                    f"{each.name}/" if each.is_dir(follow_symlinks=False) else each.name for each in found
+                )
+        except _ABSENT:
+            return
+        for name in names:
+            if name.endswith("/"):
+                yield from self.entries(lead + name[:-1])
+            elif _is_shown(name):
+                state = self._stat(lead + name)
+                if state is not None:
+                    yield Entry(lead + name, state.st_size, datetime.fromtimestamp(state.st_mtime, UTC))
 
     def folders(self, prefix: str) -> list[str]:
         """The names of the folders in a folder."""

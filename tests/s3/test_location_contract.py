@@ -69,6 +69,7 @@ def test_odd_names_are_taken_literally(lake: Location) -> None:
         lake.write(key, key.encode())
         assert lake.create(f"made/{key}", b"")
     assert list(lake.keys()) == sorted([*ODD, *(f"made/{key}" for key in ODD)])
+    assert [entry.key for entry in lake.entries()] == list(lake.keys())
     assert {key: lake.read(key).decode() for key in ODD} == {key: key for key in ODD}
     assert lake.folders() == sorted({key.split("/")[0] for key in ODD if "/" in key} | {"made"})
     with lake.writer("a*b[c]?") as writer:
@@ -325,10 +326,11 @@ def test_temp_files_are_not_listed_and_swept_when_they_are_old(lake: Location) -
 
 
 def test_entries_tell_size_and_time_of_every_file_below(lake: Location) -> None:
-    for key in ("a/b/1", "a/2", "ab/3", "4"):
+    # a dot stands before a slash
+    for key in ("a/b/1", "a/2", "ab/3", "4", "a.txt"):
         lake.write(key, key.encode())
     assert [(entry.key, entry.size) for entry in lake.entries("a")] == [("a/2", 3), ("a/b/1", 5)]
-    assert [entry.key for entry in lake.entries()] == ["4", "a/2", "a/b/1", "ab/3"]
+    assert [entry.key for entry in lake.entries()] == ["4", "a.txt", "a/2", "a/b/1", "ab/3"]
     assert list(lake.entries("none")) == []
     for entry in lake.entries():
         assert abs(entry.modified - datetime.now(UTC)) < timedelta(seconds=10)

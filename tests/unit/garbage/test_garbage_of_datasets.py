@@ -10,7 +10,9 @@ import pytest
 
 from lakehouse_assets import layout
 from lakehouse_assets.errors import Conflict, InvalidData, NotFound
+from lakehouse_assets.garbage import checksums, heaps
 from lakehouse_assets.lake import Dataset, Lake
+from lakehouse_assets.storage import garbage_marks
 from lakehouse_assets.storage.garbage import Clock
 from tests.factories import company, entity, make_dataset
 
@@ -251,3 +253,44 @@ def test_a_pipeline_comes_through_a_deletion(acme: Dataset, text: bytes) -> None
     assert acme.lake.undelete_dataset("acme").pipeline == before
     if not text.startswith(b"{"):
         assert acme.location.read(layout.PIPELINE).strip() == text.strip()
+
+
+def test_much_garbage_goes_a_part_at_a_time(acme: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (garbage_marks, heaps, checksums):
+        monkeypatch.setattr(module, "_BATCH", 2)
+    gone = [put(acme, f"gone {number}") for number in range(7)]
+    named, kept = put(acme, "named"), put(acme, "kept")
+    acme.import_entities([entity("d", "Document", contentHash=[named])])
+    for checksum in [*gone, named]:
+        forget(acme, checksum)
+    acme.location.write(f"{layout.folder(gone[0])}/default.txt", b"text")
+    other = acme.lake.create_dataset("other")
+    other.import_entities([company()])
+    acme.lake.delete_dataset("other")
+    age(acme.lake)
+    every = {f"acme/{layout.blob(checksum)}" for checksum in gone}
+    every |= {f"acme/{layout.folder(gone[0])}/default.txt"}
+    marked = set(acme.lake.gc_mark().marked)
+    assert {key for key in marked if key.startswith("acme/")} == every
+    # one is stored again
+    again = put(acme, "gone 3")
+    deleted = acme.lake.gc_sweep(0).deleted
+    assert set(deleted) == marked - {f"acme/{layout.blob(again)}"}
+    assert [acme.archive.exists(checksum) for checksum in gone] == [checksum == again for checksum in gone]
+    assert (acme.archive.exists(named), acme.archive.exists(kept)) == (True, True)
+    assert (acme.lake.deleted_datasets(), acme.lake.location.names(layout.LAKE_GC)) == ({}, [])
+
+
+def test_a_name_that_is_no_text_is_told_and_holds_up_nothing_else(acme: Dataset) -> None:
+    checksum = put(acme, "gone")
+    forget(acme, checksum)
+    path = acme.location.local(f"{layout.folder(checksum)}/blob")
+    assert path is not None
+    odd = os.fsencode(path.parent) + b"/\xff.txt"
+    Path(os.fsdecode(odd)).write_bytes(b"text")
+    age(acme.lake)
+    marked = acme.lake.gc(0)
+    assert marked.marked == (f"acme/{layout.blob(checksum)}",)
+    assert [key.rpartition("/")[2] for key in marked.unknown] == [os.fsdecode(b"\xff.txt")]
+    assert len(acme.lake.gc(0).deleted) == 1
+    assert Path(os.fsdecode(odd)).exists()
