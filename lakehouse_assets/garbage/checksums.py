@@ -23,8 +23,8 @@ class Checksums:
     """
 
     def __init__(self, checksums: Iterable[str]) -> None:
-        self._known: pa.Array | None = _array(checksums)
-        self._is_named = bytearray(len(self._known) if self._known is not None else 0)
+        self._parts = list(_arrays(checksums))
+        self._is_named = bytearray(sum(map(len, self._parts)))
 
     def __len__(self) -> int:
         return len(self._is_named)
@@ -40,25 +40,27 @@ class Checksums:
         numbers = zip(checksums, self._numbers(checksums), strict=True)
         return {checksum for checksum, number in numbers if number is None or self._is_named[number]}
 
-    def _numbers(self, checksums: "Iterable[str] | pa.LargeStringArray") -> Iterator[int | None]:
+    def _numbers(self, checksums: "Iterable[str] | pa.LargeStringArray") -> list[int | None]:
         """Which of the contents each is, None if it is none of them."""
-        if self._known is None:
-            return (None for _ in checksums)
+        if not self._parts:
+            return [None for _ in checksums]
         import pyarrow as pa
         import pyarrow.compute as pc
 
         if not isinstance(checksums, pa.Array):
             checksums = pa.array(checksums, pa.large_string())
-        found: Iterator[int | None] = iter(pc.index_in(checksums, value_set=self._known).to_pylist())
-        return found
+        # part by part: what is looked up in is copied into a table for each question
+        found, before = pa.nulls(len(checksums), pa.int64()), 0
+        for part in self._parts:
+            numbers = pc.add(pc.index_in(checksums, value_set=part).cast(pa.int64()), before)
+            found = pc.coalesce(found, numbers)
+            before += len(part)
+        told: list[int | None] = found.to_pylist()
+        return told
 
 
-def _array(checksums: Iterable[str]) -> "pa.Array | None":
-    parts = batches(checksums, _BATCH)
-    first = next(parts, None)
-    if first is None:
-        return None
-    import pyarrow as pa
+def _arrays(checksums: Iterable[str]) -> "Iterator[pa.LargeStringArray]":
+    for batch in batches(checksums, _BATCH):
+        import pyarrow as pa
 
-    text = pa.large_string()
-    return pa.concat_arrays([pa.array(first, text), *(pa.array(part, text) for part in parts)])
+        yield pa.array(batch, pa.large_string())

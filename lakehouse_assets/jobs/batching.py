@@ -14,6 +14,7 @@ from lakehouse_assets.storage.spool import Spool
 MOST_BYTES = 64 << 20
 """A batch of so many bytes takes no more jobs."""
 
+_HELD = 8 << 20
 _TICK = timedelta(microseconds=1)
 
 
@@ -65,7 +66,7 @@ class Drafts:
     def __init__(self, jobs: "AnyJob | Iterable[AnyJob]", temp_directory: str | None) -> None:
         """Take the jobs; NotJson when one of them cannot be written."""
         self.ids: list[str] = []
-        self._spool = Spool(temp_directory)
+        self._spool = Spool(temp_directory, held=_HELD)
         self._ready: list[Draft] = []
         self._open: dict[Group, Draft] = {}
         self._seen: set[str] = set()

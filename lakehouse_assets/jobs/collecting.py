@@ -13,11 +13,15 @@ if TYPE_CHECKING:
     from lakehouse_assets.lake import Dataset
 
 
+# most of what a job says is small
+_HELD = 8 << 20
+
+
 class Outbox:
     """Jobs that wait for their senders to be done."""
 
     def __init__(self, temp_directory: str | None) -> None:
-        self._spool = Spool(temp_directory)
+        self._spool = Spool(temp_directory, held=_HELD)
         self.count = 0
 
     def add(self, job: AnyJob) -> str:
@@ -97,7 +101,7 @@ class Writes:
         """Take entities that a stage wrote."""
         key = (dataset.name, origin)
         if key not in self._written:
-            spools = Spool(self.temp_directory), Spool(self.temp_directory)
+            spools = Spool(self.temp_directory, held=_HELD), Spool(self.temp_directory, held=_HELD)
             self._written[key] = _Written(dataset, origin, *spools)
         self._written[key].take(sources)
 

@@ -36,7 +36,6 @@ UNFINISHED = timedelta(hours=24)
 
 _PATIENCE = 60.0
 _LEASE_SECONDS = 120.0
-_HELD = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -184,9 +183,9 @@ class _Way:
 class _Told:
     """What was done; `waiting` and `bytes_waiting` count what is marked at the end."""
 
-    deleted: KeyList = field(default_factory=KeyList)
-    marked: KeyList = field(default_factory=KeyList)
-    unknown: KeyList = field(default_factory=KeyList)
+    deleted: KeyList
+    marked: KeyList
+    unknown: KeyList
     bytes_deleted: int = 0
     waiting: int = 0
     bytes_waiting: int = 0
@@ -194,7 +193,8 @@ class _Told:
 
 def _each(root: Location, heaps: Iterable[Heap], way: _Way) -> _Told:
     as_grace(way.grace)
-    clock, told = Clock(root), _Told()
+    deleted, marked, unknown = (KeyList(temp_directory=way.temp_directory) for _ in range(3))
+    clock, told = Clock(root), _Told(deleted, marked, unknown)
     with _alone(root, way) as check:
         for heap in heaps:
             _one(root, heap, clock, way, check, told)
@@ -213,11 +213,11 @@ def _one(root: Location, heap: Heap, clock: Clock, way: _Way, check: Callable[[]
         is_old = way.sweeps and found.since is not None and found.since <= limit
         return is_old and (young is None or found.modified < young)
 
-    with closing(Spool(way.temp_directory, held=_HELD)) as spool:
+    with closing(Spool(way.temp_directory)) as spool:
         look, marks, found = heap.look(clock), Marks(root, heap.name), Rows(spool, Found)
         found.extend(marks.beside(look.needless, look.covers, told.unknown))
         told.unknown.extend(look.unknown)
-        due, gone = Due(found, is_due), Gone()
+        due, gone = Due(found, is_due), Gone(way.temp_directory)
         if way.dry_run:
             gone.add(entry.key for entry in due)
         elif way.sweeps:
@@ -236,7 +236,7 @@ def _one(root: Location, heap: Heap, clock: Clock, way: _Way, check: Callable[[]
 def _tell(found: Iterable[Found], gone: Gone, way: _Way, told: _Told) -> tuple[int, int]:
     """Add up what was done; gives how many files are to be marked, and how many stay so."""
     fresh = kept = 0
-    told.deleted.extend(gone.keys)
+    told.deleted.extend(gone.keys())
     for each, is_gone in gone.beside(found):
         size = each.size or 0
         if is_gone:

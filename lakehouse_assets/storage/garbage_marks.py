@@ -7,6 +7,7 @@ are.
 
 from collections.abc import Callable, Iterable, Iterator
 from heapq import merge
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from lakehouse_assets import layout
@@ -66,21 +67,24 @@ class Due:
 
 
 class Gone:
-    """The keys of deleted files: `keys` has them as they went."""
+    """The keys of deleted files."""
 
-    def __init__(self) -> None:
-        self.keys = KeyList()
+    def __init__(self, temp_directory: str | None) -> None:
+        self._temp_directory = temp_directory
         self._runs: list[KeyList] = []
         self._last = ""
+
+    def keys(self) -> Iterator[str]:
+        """They as they went."""
+        return chain.from_iterable(self._runs)
 
     def add(self, keys: Iterable[str]) -> None:
         """Take note of more."""
         for key in keys:
             # most go in order, so there are few runs
             if not self._runs or key < self._last:
-                self._runs.append(KeyList())
+                self._runs.append(KeyList(temp_directory=self._temp_directory))
             self._runs[-1].append(key)
-            self.keys.append(key)
             self._last = key
 
     def beside(self, found: Iterable[Found]) -> Iterator[tuple[Found, bool]]:

@@ -1,9 +1,10 @@
-"""Very many keys in little memory."""
+"""Very many keys: in memory as long as they are few, then in a temporary file."""
 
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import overload
+
+from lakehouse_assets.storage.spool import Spool
 
 _BLOCK = 4096
 # no key has it
@@ -12,15 +13,19 @@ _END = "\0"
 
 class KeyList(Sequence[str]):
     """
-    Keys that are kept packed, some 40 bytes for each: as good as a tuple of them, but for its slow random access.
+    Keys that take no memory: as good as a tuple of them, but for its slow random access.
+
+    `temp_directory` is where they lie when they are many, by default the system's place; they are gone with the list.
 
     Example:
         >>> KeyList(["a", "b"]) == ("a", "b")
         True
     """
 
-    def __init__(self, keys: Iterable[str] = ()) -> None:
-        self._packed: list[bytes] = []
+    def __init__(self, keys: Iterable[str] = (), *, temp_directory: str | None = None) -> None:
+        self._temp_directory = temp_directory
+        self._spool: Spool | None = None
+        self._blocks: list[tuple[int, int]] = []
         self._rest: list[str] = []
         self.extend(keys)
 
@@ -28,7 +33,10 @@ class KeyList(Sequence[str]):
         """Add a key to the end."""
         self._rest.append(key)
         if len(self._rest) == _BLOCK:
-            self._packed.append(zlib.compress(_END.join(self._rest).encode(errors="surrogateescape"), 1))
+            self._spool = self._spool or Spool(self._temp_directory)
+            data = _END.join(self._rest).encode(errors="surrogateescape")
+            self._blocks.append((self._spool.size, len(data)))
+            self._spool.write(data)
             self._rest = []
 
     def extend(self, keys: Iterable[str]) -> None:
@@ -37,11 +45,12 @@ class KeyList(Sequence[str]):
             self.append(key)
 
     def __len__(self) -> int:
-        return len(self._packed) * _BLOCK + len(self._rest)
+        return len(self._blocks) * _BLOCK + len(self._rest)
 
     def __iter__(self) -> Iterator[str]:
-        for block in self._packed:
-            yield from zlib.decompress(block).decode(errors="surrogateescape").split(_END)
+        for start, size in self._blocks:
+            if self._spool is not None:
+                yield from self._spool.read(start, size).decode(errors="surrogateescape").split(_END)
         yield from self._rest
 
     @overload

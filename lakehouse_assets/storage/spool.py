@@ -11,7 +11,7 @@ from lakehouse_assets.storage.files import Entry
 from lakehouse_assets.storage.parallel import batches
 from lakehouse_assets.storage.spilling import spilling
 
-_HELD = 8 << 20
+_HELD = 1 << 20
 _CHUNK = 1 << 20
 _BLOCK = 4096
 

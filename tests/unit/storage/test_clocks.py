@@ -95,13 +95,13 @@ def test_a_lease_is_taken_over_after_its_time_whatever_the_clock_of_its_holder_s
 
 @pytest.mark.parametrize("ahead", CLOCKS)
 def test_a_note_of_a_reader_lives_as_long_as_it_is_renewed(location: Location, ahead: float) -> None:
-    reader = elsewhere(seconds=0.5, ahead=ahead, name="reader")
+    reader = elsewhere(seconds=0.9, ahead=ahead, name="reader")
     key = f"{layout.READERS}/{reader.token}.json"
-    for _ in range(4):
+    for _ in range(6):
         location.write(key, reader.to_bytes())
         time.sleep(0.2)
         assert [mark.token for mark in leases(location).marks(layout.READERS)] == [reader.token]
-    time.sleep(0.6)
+    time.sleep(1)
     assert leases(location).marks(layout.READERS) == []
     assert not location.exists(key)
 
