@@ -27,7 +27,7 @@ from lakehouse_assets.archive.summary import (
 )
 from lakehouse_assets.archive.types import OCTET_STREAM, mimetype_of, sniff
 from lakehouse_assets.archive.verify import VerifyProgress, VerifyReport, verify
-from lakehouse_assets.archive.walk import META, meta_keys
+from lakehouse_assets.archive.walk import META, content_keys, meta_keys
 from lakehouse_assets.errors import InvalidData, NotFound
 from lakehouse_assets.model.times import now_utc, to_utc
 from lakehouse_assets.storage.location import Location
@@ -277,6 +277,4 @@ class Archive:
 
 def _places(checksum: str) -> list[str]:
     """Where a content lies: in its place, or beside it while somebody looks whether it is garbage."""
-    checked_checksum(checksum)
-    # the last look is for one that came back in between
-    return [layout.blob(checksum), layout.put_aside(checksum), layout.blob(checksum)]
+    return content_keys(checked_checksum(checksum))

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from lakehouse_assets import layout
 from lakehouse_assets.archive.files import ArchivedFile
-from lakehouse_assets.archive.walk import BLOB, META, contents, parts
+from lakehouse_assets.archive.walk import META, contents, has_content, parts
 from lakehouse_assets.storage.location import Location
 from lakehouse_assets.storage.records import Records, Written
 from lakehouse_assets.storage.tags import Tags
@@ -86,7 +86,7 @@ def list_archive(location: Location) -> Listing:
     for part in parts(location):
         for checksum, names in contents(location, part):
             known = [name for name in names if name.endswith(META)]
-            has_blob = BLOB in names
+            has_blob = has_content(names)
             found += has_blob
             files += len(known)
             if known and not has_blob:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from lakehouse_assets import layout
-from lakehouse_assets.archive.walk import BLOB, META, contents, parts
+from lakehouse_assets.archive.walk import META, content_keys, contents, has_content, parts
 from lakehouse_assets.errors import NotFound
 from lakehouse_assets.storage.digest import digest_of
 from lakehouse_assets.storage.location import Location
@@ -49,9 +49,10 @@ class VerifyReport:
 
 
 class _Verdict(NamedTuple):
-    """What one content turned out to be, and the share of the archive that was gone through before it."""
+    """What one content turned out to be, where it lies, and the share of the archive that was gone through before it."""
 
     checksum: str
+    key: str
     size: int
     reason: str | None
     is_corrupted: bool
@@ -64,9 +65,9 @@ def verify(location: Location, progress: VerifyProgress | None = None) -> Verify
     for seen, verdict in enumerate(_verdicts(location), 1):
         _note(report, verdict)
         if verdict.reason is not None:
-            log.info("%s: %s", location.url(layout.blob(verdict.checksum)), verdict.reason)
+            log.info("%s: %s", location.url(verdict.key), verdict.reason)
         if verdict.is_corrupted:
-            location.move(layout.blob(verdict.checksum), layout.quarantined_blob(verdict.checksum))
+            location.move(verdict.key, layout.quarantined_blob(verdict.checksum))
             report.quarantined += 1
         if progress is not None:
             # the rest is about as large as what went before
@@ -103,23 +104,22 @@ def _found(location: Location, begin: float) -> Iterator[tuple[str, bool, float]
     first = int(begin * len(every))
     for number, part in enumerate(every[first:] + every[:first], 1):
         for checksum, names in contents(location, part):
-            has_blob = BLOB in names
+            has_blob = has_content(names)
             if has_blob or any(name.endswith(META) for name in names):
                 yield checksum, has_blob, number / len(every)
 
 
 def _judge(location: Location, checksum: str, has_blob: bool, share: float) -> _Verdict:
-    size, is_corrupted = 0, False
-    reason: str | None = MISSING
-    if has_blob:
+    for key in content_keys(checksum) if has_blob else ():
         try:
-            with location.open(layout.blob(checksum)) as stream:
+            with location.open(key) as stream:
                 found, size = digest_of(stream)
-            is_corrupted = found != checksum
-            reason = f"its bytes have the checksum {found}" if is_corrupted else None
         except NotFound:
-            # deleted since it was listed
-            reason = MISSING
+            continue
         except OSError as exc:
-            reason = f"it cannot be read: {exc.strerror or exc}"
-    return _Verdict(checksum, size, reason, is_corrupted, share)
+            return _Verdict(checksum, key, 0, f"it cannot be read: {exc.strerror or exc}", False, share)
+        if found == checksum:
+            return _Verdict(checksum, key, size, None, False, share)
+        return _Verdict(checksum, key, size, f"its bytes have the checksum {found}", True, share)
+    # never there, or deleted since it was listed
+    return _Verdict(checksum, layout.blob(checksum), 0, MISSING, False, share)

@@ -1,6 +1,6 @@
 """Going through an archive part by part, so that its size does not count."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import groupby
 
 from lakehouse_assets import layout
@@ -9,6 +9,9 @@ from lakehouse_assets.storage.location import Location
 
 BLOB = "blob"
 """The name of a content in its folder."""
+
+ASIDE = "blob.aside"
+"""Its name while somebody looks whether it is garbage."""
 
 META = ".json"
 """How the names of what is known of it end."""
@@ -25,6 +28,16 @@ def contents(location: Location, part: str) -> Iterator[tuple[str, list[str]]]:
         checksum = folder.rpartition("/")[2]
         if is_checksum(checksum) and folder == layout.folder(checksum):
             yield checksum, [key.rpartition("/")[2] for key in keys]
+
+
+def has_content(names: Collection[str]) -> bool:
+    """Whether there is a content among the files of its folder, in its place or beside it."""
+    return BLOB in names or ASIDE in names
+
+
+def content_keys(checksum: str) -> list[str]:
+    """Where a content is to be looked for, in this order; the last look is for one that came back in between."""
+    return [layout.blob(checksum), layout.put_aside(checksum), layout.blob(checksum)]
 
 
 def meta_keys(location: Location) -> Iterator[str]:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from lakehouse_assets import layout
 from lakehouse_assets.archive.names import is_checksum
-from lakehouse_assets.archive.walk import BLOB, META, parts
+from lakehouse_assets.archive.walk import ASIDE, BLOB, META, parts
 from lakehouse_assets.errors import NotFound
 from lakehouse_assets.model.times import micros, of_micros
 from lakehouse_assets.storage.files import Entry
@@ -27,7 +27,6 @@ from lakehouse_assets.storage.spool import Rows, Spool
 
 log = logging.getLogger(__name__)
 
-_ASIDE = "blob.aside"
 _TEXT = ".txt"
 
 
@@ -78,10 +77,10 @@ def find_orphans(lake: Location, name: str, clock: Clock, spool: Spool) -> Orpha
 def _orphans(lake: Location, name: str, clock: Clock, found: Orphans) -> Iterator[Orphan]:
     for checksum, entries in _contents(lake, name, found.unknown):
         names = {entry.key.rpartition("/")[2] for entry in entries}
-        if _ASIDE in names:
+        if ASIDE in names:
             found.aside.add(checksum)
         if any(each.endswith(META) for each in names):
-            if _ASIDE in names:
+            if ASIDE in names:
                 found.wanted.add(checksum)
             continue
         ours = [entry for entry in entries if _is_ours(entry.key)]
@@ -107,7 +106,7 @@ def _contents(lake: Location, name: str, unknown: KeyList) -> Iterator[tuple[str
 
 def _is_ours(key: str) -> bool:
     name = key.rpartition("/")[2]
-    return name in (BLOB, _ASIDE) or name.endswith(_TEXT)
+    return name in (BLOB, ASIDE) or name.endswith(_TEXT)
 
 
 def restore(dataset: Location, checksums: Collection[str]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from lakehouse_assets import layout
 from lakehouse_assets.archive.names import is_checksum
 from lakehouse_assets.archive.verify import MISSING, inspect
-from lakehouse_assets.archive.walk import META, contents, parts
+from lakehouse_assets.archive.walk import META, contents, has_content, parts
 from lakehouse_assets.collections import Repo
 from lakehouse_assets.collections.log import DeltaLog
 from lakehouse_assets.errors import NotFound
@@ -81,13 +81,12 @@ def _note(found: _Found, referred: Referred, lead: str, lake: Location) -> None:
 
 
 def _archive(dataset: Location) -> Referred:
-    aside = layout.put_aside("").rpartition("/")[2]
     for part in parts(dataset):
         for checksum, names in contents(dataset, part):
             known = [name for name in names if name.endswith(META)]
             if known:
                 key = layout.blob(checksum)
-                yield key, known[0], not {"blob", aside}.isdisjoint(names)
+                yield key, known[0], has_content(names)
 
 
 def _mappings(dataset: Location) -> Referred:

@@ -169,6 +169,20 @@ def test_what_was_left_aside_is_put_back_when_something_names_it(tmp_path: Path)
     assert dataset.location.exists(layout.blob(CHECKSUM))
 
 
+def test_what_was_left_aside_is_compared_with_its_name_like_the_rest(tmp_path: Path) -> None:
+    dataset = make_dataset(tmp_path)
+    dataset.archive.put(io.BytesIO(TEXT), key="a.txt")
+    dataset.location.move(layout.blob(CHECKSUM), layout.put_aside(CHECKSUM))
+    report = dataset.archive.verify()
+    assert (report.blobs, report.bytes, report.bad) == (1, len(TEXT), [])
+    assert dataset.archive.listing().missing == []
+    dataset.location.write(layout.put_aside(CHECKSUM), b"other bytes")
+    report = dataset.archive.verify()
+    assert ([bad.checksum for bad in report.bad], report.quarantined) == ([CHECKSUM], 1)
+    assert dataset.location.read(layout.quarantined_blob(CHECKSUM)) == b"other bytes"
+    assert dataset.archive.listing().missing == [CHECKSUM]
+
+
 def test_what_was_left_aside_and_is_needless_goes_like_the_rest(tmp_path: Path) -> None:
     dataset = make_dataset(tmp_path)
     orphan(dataset.location)
