@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -71,6 +72,17 @@ def at_work(daemon: Daemon) -> bool:
         return any(not run.is_finished for run in instance.get_runs(dg.RunsFilter(job_name="work_jobs")))
 
 
+def sensor_of(instance: dg.DagsterInstance) -> Any:
+    """What the daemon has noted of the sensor that asks for runs."""
+    (found,) = (state for state in instance.all_instigator_state() if state.name == "work_jobs")
+    return found
+
+
+def turn_of(state: Any) -> int:
+    """How many looks of the sensor asked for runs."""
+    return int(json.loads(state.instigator_data.cursor)["turn"])
+
+
 def test_a_job_and_what_it_hands_on_are_worked_within_seconds(
     daemon: Daemon, lake: Lake, folder: Path
 ) -> None:
@@ -119,3 +131,35 @@ def test_runs_on_one_dataset_never_overlap_and_those_on_others_may(
     assert sorted(found["payload"]["of"][1] for found in did(folder, "held")) == ["acme", "bodies"]
     (folder / "hold").unlink()
     eventually(lambda: len(did(folder, "held")) == 4, within=180, what="the others")
+
+
+def test_a_run_that_is_asked_for_twice_is_one_run_and_its_job_is_worked_once(
+    daemon: Daemon, lake: Lake, folder: Path
+) -> None:
+    eventually(lambda: not at_work(daemon), within=120, what="the end of the runs before")
+    (folder / "hold").touch()
+    FileQueue(lake).defer(DatasetJob(queue="others", task="wait", dataset="bodies", payload={"id": "before"}))
+    eventually(lambda: did(folder, "before"), within=120, what="a run on the dataset")
+    with daemon.instance() as instance:
+        before = sensor_of(instance)
+        # it waits in the queue for the one on the same dataset
+        job = DatasetJob(queue="files", task="slow", dataset="bodies", payload={"id": "twice"})
+        FileQueue(lake).defer(job)
+        queued = dg.RunsFilter(job_name="work_jobs", statuses=[dg.DagsterRunStatus.QUEUED])
+        (run, *_) = eventually(lambda: instance.get_runs(queued), within=120, what="the run")
+        key = run.tags["dagster/run_key"]
+        eventually(lambda: turn_of(sensor_of(instance)) > turn_of(before), within=60, what="the note of it")
+        # as if the daemon had died before it noted what it asked for
+        instance.update_instigator_state(before)
+        instance.report_run_canceled(run)
+        eventually(
+            lambda: f'already completed with run keys: ["{key}"]' in daemon.log.read_text(),
+            within=120,
+            what="that the same run is asked for again",
+        )
+        (folder / "hold").unlink()
+        eventually(lambda: did(folder, "twice"), within=180, what="the job")
+        eventually(lambda: not at_work(daemon), within=60, what="the end of its run")
+        same = instance.get_runs(dg.RunsFilter(tags={"dagster/run_key": key}))
+    assert [each.run_id for each in same] == [run.run_id]
+    assert len(did(folder, "twice")) == 1
