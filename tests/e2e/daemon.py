@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import dagster as dg
@@ -68,6 +69,23 @@ class Daemon:
     def kill(self) -> None:
         """Kill it and all that it started, as a power cut does."""
         self._end(signal.SIGKILL)
+
+    def interrupt(self) -> None:
+        """Press Ctrl-C: the daemon and all that it started are told to end."""
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGINT)
+
+    def processes(self) -> dict[int, str]:
+        """The daemon and all that it started, as far as they have not ended: their numbers and commands."""
+        assert self._process is not None
+        self._process.poll()
+        found = {}
+        for folder in Path("/proc").glob("[0-9]*"):
+            with suppress(FileNotFoundError, ProcessLookupError):
+                state, _, _, session = (folder / "stat").read_text().rpartition(")")[2].split()[:4]
+                if int(session) == self._process.pid and state != "Z":
+                    found[int(folder.name)] = (folder / "cmdline").read_text().replace("\0", " ")
+        return found
 
     def kill_daemon(self) -> None:
         """Kill the daemon alone; its code server and its runs find out by themselves."""
