@@ -7,7 +7,7 @@ from datetime import datetime
 
 from lakehouse_assets.jobs import Batch, Counts
 
-# a run costs some two seconds of a core, which should be a tenth of its work at most
+# a run costs up to two seconds of a core, which should be a tenth of its work at most
 _WORTH_SECONDS = 20.0
 _WORTH_JOBS = 1000
 

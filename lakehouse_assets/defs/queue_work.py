@@ -1,4 +1,4 @@
-"""The job that works what waits in a queue, in one run and one process: a run for each job would cost two seconds."""
+"""The job that works what waits in a queue, in one run and one process: a run for each job would cost a second."""
 
 import time
 from collections.abc import Iterator
