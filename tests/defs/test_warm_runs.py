@@ -67,6 +67,12 @@ def test_a_run_succeeds_and_what_it_prints_is_kept(warm: Warm) -> None:
     assert f"this is {warm.process(run_id).pid}, a child of " in kept.decode()
 
 
+def test_the_steps_of_a_run_may_have_processes_of_their_own(warm: Warm) -> None:
+    run_id = warm.launch("speaking_apart")
+    assert warm.end(run_id) == SUCCESS, warm.messages(run_id)
+    assert (warm.place / run_id).exists()
+
+
 def test_runs_work_side_by_side_in_processes_of_one_keeper(warm: Warm) -> None:
     first, second = warm.launch_waiting(), warm.launch_waiting()
     pids = [warm.process(run_id).pid for run_id in (first, second)]

@@ -52,4 +52,9 @@ def leaving() -> None:
     leave()
 
 
-defs = dg.Definitions(jobs=[speaking, waiting, leaving])
+@dg.job(executor_def=dg.multiprocess_executor)
+def speaking_apart() -> None:
+    speak()
+
+
+defs = dg.Definitions(jobs=[speaking, waiting, leaving, speaking_apart])
