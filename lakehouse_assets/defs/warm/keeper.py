@@ -55,6 +55,9 @@ def main(number: int, modules: Sequence[str]) -> None:
     preload.load(modules)
     # what changed meanwhile was loaded as it was before, or not
     signs = {file: (-1, -1) if sign[1] >= began else sign for file, sign in preload.signs().items()}
+    # what waits to be written would be written by each fork
+    sys.stdout.flush()
+    sys.stderr.flush()
     gc.collect()
     # a collection in a fork would copy all pages
     gc.freeze()
@@ -133,12 +136,10 @@ class Keeper:
         if (why := _other_code(asked.folder)) is not None:
             self._say(Refused(why))
             return None
-        ours, theirs = pair()
         try:
+            ours, theirs = pair()
             pid = self._fork()
         except OSError as exc:
-            ours.close()
-            theirs.close()
             self._say(Refused(f"the system gives no process: {exc}"))
             return None
         if not pid:

@@ -135,7 +135,7 @@ class WarmRunLauncher(DefaultRunLauncher):
             except NoProcess as exc:
                 if not exc.is_old:
                     raise
-                log.info("a new keeper of warm processes is started: %s", exc)
+                log.warning("a new keeper of warm processes is started: %s", exc)
                 self._keepers.pop(executable).close()
         keeper = self._keepers[executable] = Keeper(executable, self._modules())
         return keeper, keeper.fork(args, folder)
