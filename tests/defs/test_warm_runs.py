@@ -94,6 +94,17 @@ def test_a_run_whose_process_is_killed_has_failed_and_is_tried_again(warm: Warm)
     )
 
 
+def test_what_is_left_to_the_end_of_a_process_is_done(warm: Warm) -> None:
+    run_id = warm.launch("forgetting")
+    assert warm.end(run_id) == SUCCESS, warm.messages(run_id)
+    process = warm.process(run_id)
+    eventually(lambda: process.life() is Life.GONE, what="the end of the process")
+    note = warm.place / run_id
+    assert note.read_text() == "not closed"
+    assert note.with_suffix(".exit").exists()
+    assert note.with_suffix(".thread").exists()
+
+
 def test_a_run_that_ends_without_a_word_has_failed(warm: Warm) -> None:
     run_id = warm.launch("leaving")
     assert warm.end(run_id) == FAILURE

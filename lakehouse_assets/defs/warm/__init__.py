@@ -9,8 +9,8 @@ dagster.yaml:
       class: WarmRunLauncher
 
 `launcher` is what Dagster calls, `keeping` its side of the conversation with a keeper, `keeper` the other side, a
-program of its own; `worker` is what a fork does, `preload` what is loaded before, `processes` how a run's process is
-known.
+program of its own; `worker` is what a fork does, `leaving` how it ends, `preload` what is loaded before, `processes`
+how a run's process is known.
 """
 
 from lakehouse_assets.defs.warm.launcher import WarmRunLauncher

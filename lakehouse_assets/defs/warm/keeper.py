@@ -19,6 +19,7 @@ from pathlib import Path
 from types import FrameType
 
 from lakehouse_assets.defs.warm import preload, worker
+from lakehouse_assets.defs.warm.leaving import leave
 from lakehouse_assets.defs.warm.messages import (
     BEGIN,
     DONE,
@@ -69,7 +70,7 @@ def main(number: int, modules: Sequence[str]) -> None:
         send(line, Ready(len(sys.modules), time.process_time()))
         work = Keeper(line, signs).serve()
     if work is not None:
-        work()
+        leave(work)
 
 
 class Keeper:
