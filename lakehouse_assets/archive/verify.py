@@ -49,7 +49,7 @@ class VerifyReport:
 
 
 class _Verdict(NamedTuple):
-    """What one content turned out to be, where it lies, and the share of the archive that was gone through before it."""
+    """What one content turned out to be, where it lies, and what share of the archive was gone through before it."""
 
     checksum: str
     key: str
