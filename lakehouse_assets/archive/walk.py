@@ -35,6 +35,11 @@ def has_content(names: Collection[str]) -> bool:
     return BLOB in names or ASIDE in names
 
 
+def is_content(key: str) -> bool:
+    """Whether a file of an archive is a content, in its place or beside it."""
+    return key.rpartition("/")[2] in (BLOB, ASIDE)
+
+
 def content_keys(checksum: str) -> list[str]:
     """Where a content is to be looked for, in this order; the last look is for one that came back in between."""
     return [layout.blob(checksum), layout.put_aside(checksum), layout.blob(checksum)]

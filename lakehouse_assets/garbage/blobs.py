@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from lakehouse_assets import layout
 from lakehouse_assets.archive.names import is_checksum
-from lakehouse_assets.archive.walk import ASIDE, BLOB, META, parts
+from lakehouse_assets.archive.walk import ASIDE, META, is_content, parts
 from lakehouse_assets.errors import NotFound
 from lakehouse_assets.model.times import micros, of_micros
 from lakehouse_assets.storage.files import Entry
@@ -105,8 +105,7 @@ def _contents(lake: Location, name: str, unknown: KeyList) -> Iterator[tuple[str
 
 
 def _is_ours(key: str) -> bool:
-    name = key.rpartition("/")[2]
-    return name in (BLOB, ASIDE) or name.endswith(_TEXT)
+    return is_content(key) or key.endswith(_TEXT)
 
 
 def restore(dataset: Location, checksums: Collection[str]) -> None:

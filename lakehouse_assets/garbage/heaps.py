@@ -9,6 +9,7 @@ from heapq import merge
 from itertools import chain
 
 from lakehouse_assets import layout
+from lakehouse_assets.archive.walk import is_content
 from lakehouse_assets.errors import InvalidData, LakehouseError
 from lakehouse_assets.garbage.blobs import Orphans, find_orphans, remove_contents, restore
 from lakehouse_assets.garbage.checksums import Checksums
@@ -88,19 +89,26 @@ class DatasetHeap:
         restore(self._dataset, self._orphans.wanted | (set(self._still_named(aside)) if aside else set()))
         others: dict[str, Entry] = {}
         for batch in due.batches():
-            contents: dict[str, list[str]] = defaultdict(list)
+            archived: dict[str, list[str]] = defaultdict(list)
             for entry in batch:
                 key = entry.key[len(self._lead) :]
                 if key.startswith(f"{layout.ARCHIVE}/"):
-                    contents[key.split("/")[-2]].append(key)
+                    archived[key.split("/")[-2]].append(key)
                 else:
                     others[key] = entry
+            contents = {
+                checksum: keys for checksum, keys in archived.items() if self._is_whole(checksum, keys)
+            }
             gone = remove_contents(
                 self._dataset, contents, leases=self._leases, needed=self._still_named, check=check
             )
             yield [self._lead + key for key in gone]
         yield [self._lead + key for key in self._remove_others(others)]
         self._dataset.sweep(older=UNFINISHED)
+
+    def _is_whole(self, checksum: str, keys: Sequence[str]) -> bool:
+        """Whether the content itself is among the files that go, or is gone: without it its texts stay, too."""
+        return any(is_content(key) for key in keys) or not self._dataset.exists(layout.blob(checksum))
 
     def _remove_others(self, due: dict[str, Entry]) -> list[str]:
         if not due:

@@ -294,3 +294,19 @@ def test_a_name_that_is_no_text_is_told_and_holds_up_nothing_else(acme: Dataset)
     assert [key.rpartition("/")[2] for key in marked.unknown] == [os.fsdecode(b"\xff.txt")]
     assert len(acme.lake.gc(0).deleted) == 1
     assert Path(os.fsdecode(odd)).exists()
+
+
+def test_a_content_whose_time_has_not_come_does_not_go_along_with_its_text(acme: Dataset) -> None:
+    checksum = put(acme, "gone")
+    forget(acme, checksum)
+    acme.location.write(f"{layout.folder(checksum)}/default.txt", b"text")
+    age(acme.lake)
+    assert len(acme.lake.gc_mark().marked) == 2
+    # written anew, so that its mark counts no more
+    path = acme.location.local(layout.blob(checksum))
+    assert path is not None
+    os.utime(path, (1_700_000_001,) * 2)
+    assert acme.lake.gc(0).deleted == ()
+    assert acme.archive.exists(checksum)
+    assert len(acme.lake.gc(0).deleted) == 2
+    assert not acme.archive.exists(checksum)
