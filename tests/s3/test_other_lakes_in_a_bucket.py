@@ -65,9 +65,9 @@ def test_a_bucket_that_says_nothing_holds_a_look_up_for_a_moment_only(
 ) -> None:
     before = compare(lake, ["office"], {})
     monkeypatch.setitem(sync_looks._PATIENCE, "timeout", "1")
-    bucket.rule(methods=["GET"], contains=bucket.name, hang=4)
+    bucket.rule(methods=["GET"], contains=bucket.name, hang=30)
     began = time.monotonic()
     found = compare(lake, ["office"], seen(before))
-    assert time.monotonic() - began < 3.5
+    assert time.monotonic() - began < 20
     assert list(found.failed) == ["office"]
     assert seen(found) == seen(before)

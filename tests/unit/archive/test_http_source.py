@@ -150,7 +150,7 @@ def test_a_place_that_is_not_there_or_kept_back_or_down_is_told_at_once(server: 
 
 
 def test_a_connection_that_stalls_is_an_error_after_a_while_and_not_before(server: WebServer) -> None:
-    server.rules["/a%20b.txt"] = stalls_after(b"one", 3)
+    server.rules["/a%20b.txt"] = stalls_after(b"one", 5)
     found = source(server, stall=0.4)
     began = time.monotonic()
     with (
@@ -158,7 +158,7 @@ def test_a_connection_that_stalls_is_an_error_after_a_while_and_not_before(serve
         pytest.raises(StorageError, match="nothing came for too long"),
     ):
         opened.stream.read()
-    assert 0.3 < time.monotonic() - began < 2
+    assert 0.3 < time.monotonic() - began < 4.9
 
 
 def slow(handler: Handler) -> None:
