@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 
 # so many files are asked for one by one, instead of listing all
 _FEW = 100
+# so many bytes at most has a file of which many are in memory at a time
+_SMALL = 1 << 20
 
 Resolve = Literal["ours", "theirs"]
 """Whose rows count where both sides changed the same ones."""
@@ -295,7 +297,11 @@ def sizes_of(folder: Location, keys: Collection[str]) -> dict[str, int]:
 
 def bring(here: Location, there: Location, step: Step) -> None:
     """Copy the files and versions of a step from the folder of one table to that of another."""
-    for _ in in_parallel(lambda file: copy_file(there, here, file), step.files):
+    # nobody knows of them before the log does
+    small = [file for file in step.files if file.size <= _SMALL]
+    here.write_unseen(in_parallel(lambda file: (file.key, _read(there, file)), small))
+    large = (file for file in step.files if file.size > _SMALL)
+    for _ in in_parallel(lambda file: copy_file(there, here, file), large):
         pass
     source, target = DeltaLog(there), DeltaLog(here)
     head = max(step.versions, default=-1)
@@ -318,6 +324,10 @@ def bring(here: Location, there: Location, step: Step) -> None:
 
 def copy_file(there: Location, here: Location, file: DataFile) -> None:
     """Copy a file, which appears here whole or not at all, and only if it is what its log says."""
+    here.write(file.key, _read(there, file))
+
+
+def _read(there: Location, file: DataFile) -> bytes:
     data = there.read_or_none(file.key)
     if data is None:
         msg = f"the file {there.url(file.key)} is gone, which a version needs; restore it there, then pull again"
@@ -325,4 +335,4 @@ def copy_file(there: Location, here: Location, file: DataFile) -> None:
     if len(data) != file.size or (file.digest and hashlib.sha256(data).hexdigest() != file.digest):
         msg = f"the file {there.url(file.key)} is damaged: it is not what its log says; restore it, then pull again"
         raise Damaged(msg)
-    here.write(file.key, data)
+    return data

@@ -77,12 +77,23 @@ def write_new(path: str, data: bytes) -> None:
     """Make a file with these bytes, which are on the disk then."""
     descriptor = create(path)
     try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(descriptor, view) :]
+        write_all(descriptor, data)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all bytes to an open file."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def begin_sync(descriptor: int) -> None:
+    """Have the disk begin to take what was written, so that `fsync` finds little left; not every system can."""
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def copy_bytes(source: str, path: str) -> None:

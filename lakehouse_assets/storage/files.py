@@ -1,6 +1,6 @@
 """What a kind of storage must be able to do; keys were checked before they come here."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -50,6 +50,9 @@ class Files(Protocol):
 
     def write(self, key: str, data: bytes) -> None:
         """Put a whole file in place."""
+
+    def write_unseen(self, files: Iterable[tuple[str, bytes]]) -> None:
+        """Put many files in place that nobody looks for before this returns."""
 
     def create(self, key: str, data: bytes) -> bool:
         """Put a file in place unless there is one."""

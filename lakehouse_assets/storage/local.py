@@ -6,7 +6,7 @@ import secrets
 import shutil
 import stat
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +16,7 @@ from lakehouse_assets.storage.digest import DigestWriter
 from lakehouse_assets.storage.disk import (
     BUFFER,
     TRIES,
+    begin_sync,
     copy_bytes,
     create,
     create_by_open,
@@ -24,6 +25,7 @@ from lakehouse_assets.storage.disk import (
     named,
     remove_empty,
     unlink,
+    write_all,
     write_new,
 )
 from lakehouse_assets.storage.files import GUARD, TEMP_PREFIX, Entry
@@ -33,6 +35,8 @@ from lakehouse_assets.storage.guards import guarded
 _ABSENT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 # file systems without hard links (exFAT, some network shares)
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+# so many files are open at a time
+_OPEN = 200
 
 
 class LocalFiles:
@@ -122,6 +126,35 @@ class LocalFiles:
             except BaseException:
                 unlink(temp)
                 raise
+
+    def write_unseen(self, files: Iterable[tuple[str, bytes]]) -> None:
+        """Put files in place that nobody looks for before this returns; one that is there is replaced as a whole."""
+        begun: list[tuple[str, int]] = []
+        try:
+            for key, data in files:
+                self._begin(key, data, begun)
+                if len(begun) == _OPEN:
+                    _finish(begun)
+        finally:
+            # also when the next one could not be read: these are whole
+            _finish(begun)
+
+    def _begin(self, key: str, data: bytes, begun: list[tuple[str, int]]) -> None:
+        path = self.path(key)
+        with named(path):
+            try:
+                descriptor = create(path)
+            except FileExistsError:
+                self.write(key, data)
+                return
+            try:
+                write_all(descriptor, data)
+                begin_sync(descriptor)
+            except BaseException:
+                os.close(descriptor)
+                unlink(path)
+                raise
+        begun.append((path, descriptor))
 
     def prove_conditions(self, key: str) -> None:
         """A disk keeps them."""
@@ -373,3 +406,19 @@ def _state(found: os.stat_result) -> str:
 
 def _is_shown(name: str) -> bool:
     return name != GUARD and not name.startswith(TEMP_PREFIX)
+
+
+def _finish(begun: list[tuple[str, int]]) -> None:
+    """Have the disk keep files that were written: each by itself would wait for a turn of the disk of its own."""
+    try:
+        for path, descriptor in begun:
+            with named(path):
+                os.fsync(descriptor)
+    except BaseException:
+        for path, _ in begun:
+            unlink(path)
+        raise
+    finally:
+        for _, descriptor in begun:
+            os.close(descriptor)
+        begun.clear()

@@ -3,7 +3,7 @@
 import logging
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -16,6 +16,7 @@ from lakehouse_assets.storage.children import Told, entries_of, files_in, stamps
 from lakehouse_assets.storage.digest import DigestWriter
 from lakehouse_assets.storage.files import TEMP_PREFIX, Entry
 from lakehouse_assets.storage.options import for_s3fs
+from lakehouse_assets.storage.parallel import in_parallel
 from lakehouse_assets.storage.streams import Ahead, Reading, Uploading
 
 # fsspec takes 0.2 s and s3fs 1.6 s to import: only when a remote lake is used
@@ -163,6 +164,11 @@ class RemoteFiles:
         """Put a whole file in place."""
         with self._named(key):
             self._fs.pipe_file(self.path(key), data)
+
+    def write_unseen(self, files: Iterable[tuple[str, bytes]]) -> None:
+        """Put files in place, several at a time."""
+        for _ in in_parallel(lambda file: self.write(*file), files):
+            pass
 
     def create(self, key: str, data: bytes) -> bool:
         """Put a file in place unless there is one."""

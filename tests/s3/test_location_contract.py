@@ -6,13 +6,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from lakehouse_assets.errors import Conflict, InvalidData, Locked, NotFound, StorageError
+from lakehouse_assets.errors import Conflict, Damaged, InvalidData, Locked, NotFound, StorageError
+from lakehouse_assets.storage import local
 from lakehouse_assets.storage.digest import DigestWriter
 from lakehouse_assets.storage.leases import Leases
 from lakehouse_assets.storage.location import Location
@@ -323,6 +324,28 @@ def test_temp_files_are_not_listed_and_swept_when_they_are_old(lake: Location) -
     assert lake.sweep("archive", older=timedelta(minutes=5)) == []
     assert lake.sweep("archive", older=timedelta(seconds=-5)) == ["archive/.tmp-1"]
     assert lake.sweep("archive", older=timedelta(seconds=-5)) == []
+
+
+def test_many_files_are_put_in_place_together(lake: Location, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "_OPEN", 2)
+    files = {f"table/{number}": bytes(range(number)) * 1000 for number in range(5)}
+    lake.write("table/3", b"an older one")
+    lake.write_unseen(iter(files.items()))
+    assert {entry.key: lake.read(entry.key) for entry in lake.entries()} == files
+    with pytest.raises(InvalidData, match="not a key"):
+        lake.write_unseen([("../up", b"")])
+
+
+def test_none_of_many_files_is_left_half_written_when_it_fails(lake: Location) -> None:
+    def files() -> Iterator[tuple[str, bytes]]:
+        yield "table/1", b"one" * 1000
+        yield "table/2", b"two" * 1000
+        raise Damaged("the third")
+
+    with pytest.raises(Damaged, match="the third"):
+        lake.write_unseen(files())
+    # those before it may be there, as a next call looks for them
+    assert {lake.read(entry.key) for entry in lake.entries()} <= {b"one" * 1000, b"two" * 1000}
 
 
 def test_entries_tell_size_and_time_of_every_file_below(lake: Location) -> None:
