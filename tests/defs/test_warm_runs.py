@@ -280,7 +280,7 @@ def test_a_python_without_this_package_has_its_runs_started_by_the_code_server(
     ("where", "is_here"),
     [
         ({"host": "localhost", "port": 4000}, True),
-        ({"host": "localhost", "socket": "/tmp/a"}, True),
+        ({"host": "localhost", "socket": "code.sock"}, True),
         ({"host": "code.example.org", "port": 4000}, False),
     ],
 )
