@@ -13,6 +13,7 @@ from lakehouse_assets.defs.failures import RETRY, explained
 from lakehouse_assets.defs.metadata import Metadata
 from lakehouse_assets.defs.naming import Naming
 from lakehouse_assets.defs.numbers import human_size
+from lakehouse_assets.defs.partition_sets import keep_partitions, known_partitions
 from lakehouse_assets.defs.preview import Cell, cell, table
 from lakehouse_assets.defs.resources import open_lake
 from lakehouse_assets.defs.shared_names import Shared
@@ -48,8 +49,9 @@ def registry_asset(naming: Naming) -> dg.AssetsDefinition:
     def registry(context: dg.AssetExecutionContext) -> Result:
         with explained():
             repo = open_lake(context, naming).collections
+            known = known_partitions(context.instance, naming.collections)
             version = str(repo.registry.version())
-            keep_partitions(context.instance, naming.collections, labels_of(repo))
+            keep_partitions(context.instance, naming.collections, known, labels_of(repo))
             return dg.MaterializeResult(data_version=dg.DataVersion(version), metadata=of_registry(repo))
 
     return registry
@@ -78,18 +80,6 @@ def labels_of(repo: Repo) -> list[str]:
         for namespace in repo.namespaces()
         for entry in repo.entries(namespace)
     )
-
-
-def keep_partitions(
-    instance: dg.DagsterInstance, partitions: dg.DynamicPartitionsDefinition, names: list[str]
-) -> None:
-    """Have exactly these partitions in a set."""
-    name = str(partitions.name)
-    known = set(instance.get_dynamic_partitions(name))
-    if new := [each for each in names if each not in known]:
-        instance.add_dynamic_partitions(name, new)
-    for each in known.difference(names):
-        instance.delete_dynamic_partition(name, each)
 
 
 def registry_event(naming: Naming, repo: Repo) -> dg.AssetMaterialization:

@@ -13,6 +13,7 @@ from lakehouse_assets.defs.collection_assets import (
 )
 from lakehouse_assets.defs.cursors import read_cursor, write_cursor
 from lakehouse_assets.defs.naming import Naming
+from lakehouse_assets.defs.partition_sets import Partitions, known_partitions, partition_requests
 from lakehouse_assets.defs.resources import not_mounted, open_lake
 from lakehouse_assets.defs.shared_names import Shared
 from lakehouse_assets.errors import LakehouseError
@@ -24,8 +25,6 @@ _NO_REGISTRY = "-1"
 
 # Dagster ends a look after a minute; what is left over is looked at the next time
 _SECONDS = 20.0
-
-Partitions = dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest
 
 
 def collections_sensor(naming: Naming, *, seconds: int) -> dg.SensorDefinition:
@@ -44,6 +43,7 @@ def collections_sensor(naming: Naming, *, seconds: int) -> dg.SensorDefinition:
         if (reason := not_mounted(lake)) is not None:
             return dg.SkipReason(reason)
         seen, repo = read_cursor(context.cursor), lake.collections
+        known = known_partitions(context.instance, naming.collections)
         version = str(repo.registry.version())
         signs = repo.signs()
         told = dict(_tell(context, naming, repo, signs, seen))
@@ -55,7 +55,7 @@ def collections_sensor(naming: Naming, *, seconds: int) -> dg.SensorDefinition:
         after = {
             name: now[name] if name in told else seen[name] for name in now if name in told or name in seen
         }
-        requests = partition_requests(context.instance, naming.collections, list(now))
+        requests = partition_requests(naming.collections, known, now)
         return dg.SensorResult(
             skip_reason=_summary(events, requests, len(now)),
             cursor=write_cursor({**after, _REGISTRY: version}),
@@ -64,20 +64,6 @@ def collections_sensor(naming: Naming, *, seconds: int) -> dg.SensorDefinition:
         )
 
     return watch_collections
-
-
-def partition_requests(
-    instance: dg.DagsterInstance, partitions: dg.DynamicPartitionsDefinition, names: list[str]
-) -> list[Partitions]:
-    """What is to be asked for, so that exactly these partitions are in a set."""
-    known = set(instance.get_dynamic_partitions(str(partitions.name)))
-    new, gone = sorted(set(names) - known), sorted(known.difference(names))
-    requests: list[Partitions] = []
-    if new:
-        requests.append(partitions.build_add_request(new))
-    if gone:
-        requests.append(partitions.build_delete_request(gone))
-    return requests
 
 
 def _tell(

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from lakehouse_assets.defs.checks import evaluation, result_of
-from lakehouse_assets.defs.collection_sensor import partition_requests
 from lakehouse_assets.defs.cursors import read_cursor, write_cursor
 from lakehouse_assets.defs.failures import explained
 from lakehouse_assets.defs.naming import Naming
+from lakehouse_assets.defs.partition_sets import known_partitions, partition_requests
 from lakehouse_assets.defs.resources import not_mounted, open_lake
 from lakehouse_assets.defs.sync_assets import PULL, PULL_JOB, PUSH
 from lakehouse_assets.defs.sync_looks import IN_SYNC, Comparison, compare, in_sync
@@ -48,6 +48,8 @@ def remotes_sensor(naming: Naming) -> dg.SensorDefinition:
         lake, seen = open_lake(context, naming), read_cursor(context.cursor)
         if (reason := not_mounted(lake)) is not None:
             return dg.SkipReason(reason)
+        sets: dict[Direction, dg.DynamicPartitionsDefinition] = {"pull": naming.pulls, "push": naming.pushes}
+        known = {way: known_partitions(context.instance, partitions) for way, partitions in sets.items()}
         found = compare(lake, sorted(lake.settings.remotes), seen, seconds=_SECONDS_TO_LOOK)
         after, events = _cursor(found), []
         for asset, way in _ASSETS.items():
@@ -58,8 +60,8 @@ def remotes_sensor(naming: Naming) -> dg.SensorDefinition:
                 events.append(evaluation(naming, result, partition=None))
         requests = [
             request
-            for partitions, way in ((naming.pulls, _ASSETS[PULL]), (naming.pushes, _ASSETS[PUSH]))
-            for request in partition_requests(context.instance, partitions, found.partitions(way))
+            for way, partitions in sets.items()
+            for request in partition_requests(partitions, known[way], found.partitions(way))
         ]
         return dg.SensorResult(
             skip_reason=_summary(found),

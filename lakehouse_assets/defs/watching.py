@@ -10,6 +10,7 @@ from lakehouse_assets import layout
 from lakehouse_assets.defs import artifacts
 from lakehouse_assets.defs.cursors import read_cursor, write_cursor
 from lakehouse_assets.defs.naming import Naming
+from lakehouse_assets.defs.partition_sets import known_partitions, partition_requests
 from lakehouse_assets.defs.picture import Picture
 from lakehouse_assets.defs.report import report_assets, report_catalog
 from lakehouse_assets.defs.resources import not_mounted, open_lake
@@ -45,13 +46,12 @@ def watch_sensor(naming: Naming, *, seconds: int) -> dg.SensorDefinition:
         lake = open_lake(context, naming)
         if (reason := not_mounted(lake)) is not None:
             return dg.SkipReason(reason)
-        seen = read_cursor(context.cursor)
+        seen, known = read_cursor(context.cursor), known_partitions(context.instance, naming.datasets)
         names = lake.datasets()
         now = lake.signs(names, seconds=_SECONDS_TO_LOOK)
-        known = set(context.instance.get_dynamic_partitions(naming.partition_set))
         changed = [name for name in now if name not in known or seen.get(name) != now[name]]
-        gone = sorted(known.difference(names))
         told = _tell(context, naming, lake, changed, known)
+        gone = _gone(lake, known.difference(names))
         after = {name: seen[name] for name in names if name in seen} | {name: now[name] for name in told}
         index_changed = gone or any(artifacts.INDEX in assets for assets in told.values())
         if index_changed or seen.get(_CATALOG) != _sign_of_catalog(lake):
@@ -60,8 +60,8 @@ def watch_sensor(naming: Naming, *, seconds: int) -> dg.SensorDefinition:
         return dg.SensorResult(
             skip_reason=_summary(told, gone, len(names), len(changed)),
             cursor=write_cursor(after),
-            dynamic_partitions_requests=_requests(
-                naming, [name for name in told if name and name not in known], gone
+            dynamic_partitions_requests=partition_requests(
+                naming.datasets, known, known.difference(gone).union(filter(None, told))
             ),
         )
 
@@ -98,6 +98,11 @@ def _tell_one(instance: dg.DagsterInstance, dataset: Dataset, naming: Naming) ->
     return [artifacts.CONFIG, *assets] if is_config else assets
 
 
+def _gone(lake: Lake, missed: Collection[str]) -> list[str]:
+    """Those of the datasets that were missed that did not come back while the others were looked at."""
+    return sorted(set(missed).difference(lake.datasets())) if missed else []
+
+
 def _sign_of_catalog(lake: Lake) -> str:
     size, at = lake.location.size(layout.LAKE_INDEX), lake.location.modified(layout.LAKE_INDEX)
     return f"{size} {at.timestamp()}" if at is not None else ""
@@ -113,14 +118,3 @@ def _summary(told: Mapping[str, Sequence[str]], gone: Sequence[str], datasets: i
         parts.append(f"{left} datasets are left for the next look, runs are at work on them or time was up")
     more = f", and {len(parts) - _MOST_NAMED} more" if len(parts) > _MOST_NAMED else ""
     return "; ".join(parts[:_MOST_NAMED]) + more or f"nothing changed in {datasets} datasets"
-
-
-def _requests(
-    naming: Naming, new: Sequence[str], gone: Sequence[str]
-) -> list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest]:
-    requests: list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest] = []
-    if new:
-        requests.append(naming.datasets.build_add_request(new))
-    if gone:
-        requests.append(naming.datasets.build_delete_request(gone))
-    return requests

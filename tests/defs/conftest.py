@@ -18,6 +18,7 @@ from tests.factories import Entity, entity, person, write_lines
 
 Tick = Callable[..., SensorExecutionData]
 Stale = Callable[[], list[str]]
+Meanwhile = Callable[[object, str, Callable[[], object]], None]
 
 
 def people(count: int, start: int = 1) -> list[Entity]:
@@ -86,6 +87,23 @@ def make(defs: dg.Definitions, instance: dg.DagsterInstance) -> Callable[..., dg
         )
 
     return run
+
+
+@pytest.fixture
+def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Meanwhile:
+    """Have something done each time that a function was called, while its caller goes on."""
+
+    def after(owner: object, function: str, then: Callable[[], object]) -> None:
+        called = getattr(owner, function)
+
+        def call(*args: object, **options: object) -> object:
+            found = called(*args, **options)
+            then()
+            return found
+
+        monkeypatch.setattr(owner, function, call)
+
+    return after
 
 
 @pytest.fixture

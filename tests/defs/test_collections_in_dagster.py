@@ -5,10 +5,11 @@ from collections.abc import Callable
 import dagster as dg
 import pytest
 
-from lakehouse_assets.collections import Collection, Schema
+from lakehouse_assets.collections import Collection, Repo, Schema
+from lakehouse_assets.defs import collection_assets
 from lakehouse_assets.defs.shared_names import Shared, at_remote
 from lakehouse_assets.lake import Lake
-from tests.defs.conftest import Tick
+from tests.defs.conftest import Meanwhile, Tick
 
 RATES = Schema(day="date*", rate="float")
 
@@ -102,6 +103,30 @@ def test_another_label_is_another_partition_and_a_deleted_table_is_none(
     third = tick("watch_collections", second.cursor)
     assert partitions(instance) == []
     assert [event.asset_key.to_user_string() for event in third.asset_events] == ["registry"]
+
+
+@pytest.mark.parametrize("what", ["the look", "the run"])
+def test_a_table_that_comes_while_others_are_looked_at_stays_a_partition(
+    tick: Tick,
+    rates: Collection,
+    lake: Lake,
+    defs: dg.Definitions,
+    instance: dg.DagsterInstance,
+    meanwhile: Meanwhile,
+    what: str,
+) -> None:
+    def make() -> None:
+        lake.collections.create_collection(RATES, "prices")
+        instance.add_dynamic_partitions("collections", ["prices"])
+
+    if what == "the look":
+        meanwhile(Repo, "signs", make)
+        tick("watch_collections")
+    else:
+        meanwhile(collection_assets, "labels_of", make)
+        job = defs.resolve_implicit_global_asset_job_def()
+        assert job.execute_in_process(instance=instance, asset_selection=[dg.AssetKey("registry")]).success
+    assert partitions(instance) == ["exchange rates", "prices"]
 
 
 def test_tables_of_other_namespaces_have_partitions_of_their_own(

@@ -7,8 +7,9 @@ import dagster as dg
 import pytest
 
 from lakehouse_assets.collections import Collection, Schema
+from lakehouse_assets.defs import sync_sensors
 from lakehouse_assets.lake import Lake
-from tests.defs.conftest import Tick
+from tests.defs.conftest import Meanwhile, Tick
 
 RATES = Schema(day="date*", rate="float")
 LABEL = "rates"
@@ -169,6 +170,14 @@ def test_what_other_lakes_have_are_partitions_and_a_check_says_what_waits(
     assert "| office | rates | new | it was not here yet |" in str(pull.description)
     # what was never pushed is not missed
     assert push.passed
+
+
+def test_what_is_asked_for_while_other_lakes_are_looked_at_stays_a_partition(
+    tick: Tick, office: Lake, instance: dg.DagsterInstance, meanwhile: Meanwhile
+) -> None:
+    meanwhile(sync_sensors, "compare", lambda: instance.add_dynamic_partitions("pulls", ["office/new"]))
+    tick("watch_remotes")
+    assert sorted(instance.get_dynamic_partitions("pulls")) == ["office/new", HERE]
 
 
 def test_a_lake_in_which_nothing_changed_is_not_read_again(tick: Tick, office: Lake, move: Move) -> None:

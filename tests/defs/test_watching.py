@@ -11,10 +11,10 @@ from dagster._utils.test.data_versions import get_stale_status_resolver
 from lakehouse_assets.defs import watching
 from lakehouse_assets.defs.assets import build_assets
 from lakehouse_assets.defs.naming import Naming
-from lakehouse_assets.defs.report import report_dataset
+from lakehouse_assets.defs.report import report_config, report_dataset
 from lakehouse_assets.defs.runs import run_make
 from lakehouse_assets.lake import Dataset, Lake
-from tests.defs.conftest import Stale, Tick, people
+from tests.defs.conftest import Meanwhile, Stale, Tick, people
 from tests.factories import write_lines
 
 EXPORTS = ["statements_csv", "entities_json", "documents_csv", "statistics_json"]
@@ -88,6 +88,24 @@ def test_a_dataset_that_is_gone_is_no_partition_any_more(
     lake.location.delete_tree("acme")
     tick("watch_lake", first.cursor)
     assert instance.get_dynamic_partitions("dataset") == ["bodies"]
+
+
+def test_a_dataset_that_comes_while_others_are_looked_at_stays_a_partition(
+    acme: Dataset, lake: Lake, instance: dg.DagsterInstance, tick: Tick, meanwhile: Meanwhile
+) -> None:
+    tick("watch_lake")
+    meanwhile(Lake, "signs", lambda: report_config(instance, lake.create_dataset("bodies")))
+    tick("watch_lake")
+    assert instance.get_dynamic_partitions("dataset") == ["acme", "bodies"]
+
+
+def test_a_dataset_that_comes_back_while_others_are_looked_at_stays_a_partition(
+    acme: Dataset, lake: Lake, instance: dg.DagsterInstance, tick: Tick, meanwhile: Meanwhile
+) -> None:
+    instance.add_dynamic_partitions("dataset", ["bodies"])
+    meanwhile(Lake, "signs", lambda: lake.create_dataset("bodies"))
+    tick("watch_lake")
+    assert instance.get_dynamic_partitions("dataset") == ["bodies", "acme"]
 
 
 @pytest.mark.parametrize("name", ["Bad Name", "a,b", "a...b", "ü", "catalog"])
