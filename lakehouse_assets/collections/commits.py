@@ -80,17 +80,29 @@ class Snapshot:
         return Snapshot(commit.version, files)
 
 
-def parse_commit(version: int, data: bytes, *, place: str, table: str, index: str | None) -> Commit:
+def parse_actions(data: bytes, *, place: str) -> list[Action]:
+    """The actions in a file of the log, which lies at `place`; InvalidData when it is none."""
+    try:
+        found = [json.loads(line) for line in data.splitlines()]
+    except ValueError as exc:
+        raise _no_commit(place, exc) from exc
+    if not all(isinstance(action, dict) for action in found):
+        raise _no_commit(place, "a line of it is no object")
+    return found
+
+
+def commit_of(
+    version: int, actions: Iterable[Action], *, place: str, table: str, index: str | None
+) -> Commit:
     """
-    The commit in a file of the log, which lies at `place`; InvalidData when it is none, or nothing that we can read.
+    What the actions of a file of the log, which lies at `place`, do; InvalidData when we cannot read that.
 
     `table` is the address of the table, `index` the column by whose bounds files are found.
     """
     info: dict[str, object] = {}
     added, removed = [], []
     try:
-        for line in data.splitlines():
-            action: Action = json.loads(line)
+        for action in actions:
             check_action(action, table)
             if told := action.get("add"):
                 added.append(file_of(told, table=table, index=index))
@@ -100,9 +112,13 @@ def parse_commit(version: int, data: bytes, *, place: str, table: str, index: st
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
         if isinstance(exc, InvalidData):
             raise
-        msg = f"{place} is no commit of a Delta table: {exc}"
-        raise InvalidData(f"{msg}; restore it from a copy of the table") from exc
+        raise _no_commit(place, exc) from exc
     return Commit(version, time_of(info), info, tuple(added), tuple(removed))
+
+
+def _no_commit(place: str, why: object) -> InvalidData:
+    msg = f"{place} is no commit of a Delta table: {why}"
+    return InvalidData(f"{msg}; restore it from a copy of the table")
 
 
 def check_action(action: Action, table: str) -> None:

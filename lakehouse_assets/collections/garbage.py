@@ -10,7 +10,8 @@ from contextlib import closing
 from datetime import timedelta
 
 from lakehouse_assets import layout
-from lakehouse_assets.collections.log import LINEAGE, LOG, DeltaLog
+from lakehouse_assets.collections.log import LINEAGE, DeltaLog
+from lakehouse_assets.collections.log_files import LOG
 from lakehouse_assets.collections.registry import Entry, Registry
 from lakehouse_assets.errors import NotFound
 from lakehouse_assets.storage.files import Entry as FileEntry

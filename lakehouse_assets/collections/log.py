@@ -9,15 +9,15 @@ whole state is written down beside it (a checkpoint), so that nobody need read t
 import hashlib
 import json
 import logging
-import re
 import uuid
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import TypeVar
 from urllib.parse import unquote
 
 from lakehouse_assets import __version__
-from lakehouse_assets.collections.checkpoint import checkpoint_elsewhere, read_checkpoint
+from lakehouse_assets.collections.checkpoint import STATE, checkpoint_of, read_checkpoint, state_of
 from lakehouse_assets.collections.commits import (
     WRITTEN,
     Action,
@@ -26,30 +26,29 @@ from lakehouse_assets.collections.commits import (
     Snapshot,
     addition,
     check_action,
+    commit_of,
     file_of,
     lines,
     millis,
-    parse_commit,
+    parse_actions,
     removal,
 )
-from lakehouse_assets.errors import Conflict, NotFound
+from lakehouse_assets.collections.log_files import checkpoint_key, commit_key, first_of, listed, name_newest
+from lakehouse_assets.errors import Conflict, LakehouseError, NotFound
 from lakehouse_assets.model.times import now_utc
 from lakehouse_assets.storage.location import Location
-from lakehouse_assets.storage.options import for_delta
 from lakehouse_assets.storage.parallel import in_parallel
 
 log = logging.getLogger(__name__)
 
-LOG = "_delta_log"
 LINEAGE = "_lineage.json"
 """The file that tells which versions a table had that are trimmed away; other readers of tables ignore it."""
 
 MOVED = "MOVED"
 """The operation of the last commit of a table whose collection goes on in another one."""
 
+T = TypeVar("T")
 
-_COMMIT = re.compile(r"(\d{20})\.json")
-_CHECKPOINT = re.compile(r"(\d{20})\.checkpoint\.parquet")
 _CHECKPOINT_EVERY = 100
 _KEPT_SNAPSHOTS = 8
 _TRIES = 5
@@ -111,7 +110,7 @@ class DeltaLog:
     def snapshot(self) -> Snapshot:
         """The newest version; NotFound when there is no table."""
         found = self._newest or self._opened()
-        while (data := self.location.read_or_none(_commit_key(found.version + 1))) is not None:
+        while (data := self.location.read_or_none(commit_key(found.version + 1))) is not None:
             found = self._replayed(found, found.version + 1, data)
         self._newest = found
         return found
@@ -131,10 +130,10 @@ class DeltaLog:
 
     def commits(self) -> list[Commit]:
         """All commits that the log still tells of, the oldest first."""
-        newest, listed = self.snapshot(), self._listed()
+        newest, there = self.snapshot(), listed(self.location)
         # a trim that was killed leaves commits whose state nobody can tell any more
-        first = _first(*listed)
-        versions = [version for version in listed[0] if first <= version <= newest.version]
+        first = first_of(*there)
+        versions = [version for version in there[0] if first <= version <= newest.version]
         self._read(versions)
         return [self._commits[version] for version in versions if version in self._commits]
 
@@ -150,22 +149,17 @@ class DeltaLog:
 
     def span(self) -> tuple[int, int]:
         """The oldest version that can be read, and the newest one; NotFound when there is no table."""
-        versions, checkpoints = self._listed()
+        versions, checkpoints = listed(self.location)
         if not versions and not checkpoints:
             raise NotFound(
                 f"there is no table in {self.location.uri}; it was never written, or is trimmed away"
             )
-        return _first(versions, checkpoints), max([*versions, *checkpoints])
+        return first_of(versions, checkpoints), max([*versions, *checkpoints])
 
     def dropped(self) -> set[str]:
         """The files that the oldest version that can be read knows to have been taken out before it."""
-        first = self.first()
-        key = f"{LOG}/{first:020}.checkpoint.parquet"
-        if not self.location.exists(key):
-            return set()
-        with self.location.open(key) as file:
-            actions = read_checkpoint(file, ("remove",))
-        return {unquote(str(action["remove"]["path"])) for action in actions}
+        actions = self._checkpointed(self.first(), ("remove",))
+        return {unquote(str(action["remove"]["path"])) for action in actions or []}
 
     def commit(
         self,
@@ -205,7 +199,7 @@ class DeltaLog:
         if self._newest is None or self._newest.version == base.version:
             self._newest = base.after(made)
         if version % _CHECKPOINT_EVERY == 0:
-            self.checkpoint()
+            self.checkpoint(version)
         return made
 
     def operation(self, version: int) -> str:
@@ -216,7 +210,7 @@ class DeltaLog:
 
     def text(self, version: int) -> bytes | None:
         """What the log has of a version, None when it does not tell of it (any more)."""
-        return self.location.read_or_none(_commit_key(version))
+        return self.location.read_or_none(commit_key(version))
 
     def mark(self, version: int) -> str | None:
         """What tells a version from any other of its number, trimmed ones too; None when it is not known."""
@@ -228,7 +222,7 @@ class DeltaLog:
     def note_lineage(self, before: int) -> None:
         """Keep the marks of the versions before this one, for the day when they are trimmed away."""
         marks = self._lineage()
-        for version in self._listed()[0]:
+        for version in listed(self.location)[0]:
             if version < before and (found := self.mark(version)) is not None:
                 marks[str(version)] = found
         self.location.write(LINEAGE, json.dumps(marks).encode())
@@ -243,22 +237,19 @@ class DeltaLog:
 
     def checkpoint(self, version: int | None = None) -> bool:
         """Write down a version's state, by default the newest one's; False when that failed."""
-        import deltalake
-        from deltalake.exceptions import DeltaError
-
-        path = self.location.path
-        options = None if path else for_delta(self.location.storage_options)
         try:
-            if path is not None or self.location.uri.startswith("s3://"):
-                place = str(path or self.location.uri)
-                deltalake.DeltaTable(place, version=version, storage_options=options).create_checkpoint()
-            else:
-                checkpoint_elsewhere(self.location, LOG, version)
-        except (OSError, DeltaError) as exc:
+            self.write_checkpoint(self.location, self.span()[1] if version is None else version)
+        except LakehouseError as exc:
             # nothing is lost without it: the log is only longer to read
             log.warning("no checkpoint was written of %s: %s", self.location.uri, exc)
             return False
         return True
+
+    def write_checkpoint(self, target: Location, version: int) -> None:
+        """Write down a version's state in the log of this table, or of its copy in another folder."""
+        state = self._settled(lambda: self._state(version))
+        target.write(checkpoint_key(version), checkpoint_of(state, table=self.location.uri))
+        name_newest(target, version, len(state))
 
     def forget(self, version: int) -> None:
         """Drop what is known of the versions before this one, which are gone from the log."""
@@ -266,7 +257,7 @@ class DeltaLog:
         self._earlier.clear()
 
     def _put(self, version: int, data: bytes) -> bool:
-        key = _commit_key(version)
+        key = commit_key(version)
         # the answer to a request that got through may be lost: then the file is there, and it is ours
         return self.location.create(key, data) or self.location.read_or_none(key) == data
 
@@ -279,44 +270,66 @@ class DeltaLog:
         engine = {"engineInfo": f"lakehouse-assets {__version__}", "txnId": uuid.uuid4().hex}
         return {**told, **engine, WRITTEN: at.isoformat(), **more}
 
-    def _listed(self) -> tuple[list[int], list[int]]:
-        """The versions that have a commit, and those that have a checkpoint."""
-        names = self.location.names(LOG)
-        commits = [int(found[1]) for name in names if (found := _COMMIT.fullmatch(name))]
-        checkpoints = [int(found[1]) for name in names if (found := _CHECKPOINT.fullmatch(name))]
-        return sorted(commits), sorted(checkpoints)
-
     def _opened(self, version: int | None = None) -> Snapshot:
         """A version, by default the newest, from what the log says alone."""
+        return self._settled(lambda: self._replay(version))
+
+    def _settled(self, look: "Callable[[], T | None]") -> T:
+        """What a look at the log finds of which nothing is trimmed meanwhile."""
         for _ in range(_TRIES):
-            found = self._replay(version)
+            found = look()
             if found is not None:
                 return found
         msg = f"the log of {self.location.uri} is trimmed all the time; try again later"
         raise Conflict(msg)
 
-    def _replay(self, version: int | None) -> Snapshot | None:
-        """A version by what lies in the log; None when something was trimmed while it was read."""
-        versions, checkpoints = self._listed()
+    def _sources(self, version: int | None) -> tuple[int, list[int]]:
+        """The checkpoint that a version goes out from, -1 without one, and the commits behind it."""
+        versions, checkpoints = listed(self.location)
         last = max([*versions, *checkpoints], default=-1) if version is None else version
         start = max((found for found in checkpoints if found <= last), default=-1)
         wanted = [found for found in versions if start < found <= last]
         if last < 0 or wanted != list(range(start + 1, last + 1)):
             msg = f"no version {last}" if last >= 0 else "no table"
             raise NotFound(f"there is {msg} in {self.location.uri}; it was never written, or is trimmed away")
-        found = Snapshot(-1)
-        if start >= 0:
-            try:
-                with self.location.open(f"{LOG}/{start:020}.checkpoint.parquet") as file:
-                    found = self._from_checkpoint(start, read_checkpoint(file))
-            except NotFound:
-                return None
+        return start, wanted
+
+    def _replay(self, version: int | None) -> Snapshot | None:
+        """A version by what lies in the log; None when something was trimmed while it was read."""
+        start, wanted = self._sources(version)
+        actions = self._checkpointed(start)
+        if actions is None:
+            return None
+        found = self._from_checkpoint(start, actions)
         self._read(wanted)
         for number in wanted:
             if number not in self._commits:
                 return None
             found = found.after(self._commits[number])
         return found
+
+    def _state(self, version: int) -> list[Action] | None:
+        """All that the log up to a version comes to; None when something was trimmed while it was read."""
+        start, wanted = self._sources(version)
+        actions, texts = self._checkpointed(start, None), list(in_parallel(self.text, wanted))
+        if actions is None:
+            return None
+        for number, data in zip(wanted, texts, strict=True):
+            if data is None:
+                return None
+            actions += parse_actions(data, place=self._place(number))
+        return state_of(actions)
+
+    def _checkpointed(self, version: int, kinds: Sequence[str] | None = STATE) -> list[Action] | None:
+        """The actions of a checkpoint, none before the first one; None when it is gone."""
+        if version < 0:
+            return []
+        key = checkpoint_key(version)
+        try:
+            with self.location.open(key) as file:
+                return read_checkpoint(file, kinds, place=self.location.url(key))
+        except NotFound:
+            return None
 
     def _from_checkpoint(self, version: int, actions: Sequence[Action]) -> Snapshot:
         files = {}
@@ -336,26 +349,16 @@ class DeltaLog:
         missing = [version for version in versions if version not in self._commits]
         if not missing:
             return
-        read = in_parallel(lambda version: self.location.read_or_none(_commit_key(version)), missing)
+        read = in_parallel(lambda version: self.location.read_or_none(commit_key(version)), missing)
         for version, data in zip(missing, read, strict=True):
             if data is not None:
                 self._commits[version] = self._parsed(version, data)
 
     def _parsed(self, version: int, data: bytes) -> Commit:
-        place = self.location.url(_commit_key(version))
-        return parse_commit(version, data, place=place, table=self.location.uri, index=self._index)
+        actions = parse_actions(data, place=self._place(version))
+        return commit_of(
+            version, actions, place=self._place(version), table=self.location.uri, index=self._index
+        )
 
-
-def _first(versions: Sequence[int], checkpoints: Sequence[int]) -> int:
-    """From which version on nothing is missing: a trim or a pull that was killed leaves single commits behind."""
-    if not versions:
-        return checkpoints[-1] if checkpoints else 0
-    start = versions[-1]
-    present = set(versions)
-    while start - 1 in present:
-        start -= 1
-    return 0 if start == 0 else min((found for found in checkpoints if found >= start - 1), default=start)
-
-
-def _commit_key(version: int) -> str:
-    return f"{LOG}/{version:020}.json"
+    def _place(self, version: int) -> str:
+        return self.location.url(commit_key(version))

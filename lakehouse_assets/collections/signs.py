@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from functools import partial
 
-from lakehouse_assets.collections.log import LOG
+from lakehouse_assets.collections.log_files import LOG
 from lakehouse_assets.collections.registry import Entry
 from lakehouse_assets.storage.location import Location
 from lakehouse_assets.storage.parallel import in_parallel

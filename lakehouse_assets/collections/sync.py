@@ -14,9 +14,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from lakehouse_assets import layout
-from lakehouse_assets.collections.checkpoint import checkpoint_to
 from lakehouse_assets.collections.commits import DataFile, Snapshot
-from lakehouse_assets.collections.log import LOG, MOVED, DeltaLog
+from lakehouse_assets.collections.log import MOVED, DeltaLog
 from lakehouse_assets.collections.registry import Entry
 from lakehouse_assets.errors import Damaged, Diverged, InvalidData, NotFound, StorageError
 from lakehouse_assets.storage.location import Location
@@ -310,16 +309,16 @@ def bring(here: Location, there: Location, step: Step) -> None:
     later = [version for version in step.versions if version > ours]
     earlier = [version for version in step.versions if version <= ours]
     if step.state == "new" and step.shallow and head > 0:
-        checkpoint_to(here, there, LOG, head)
+        source.write_checkpoint(here, head)
     elif step.state == "new" and start > 0:
-        checkpoint_to(here, there, LOG, start)
+        source.write_checkpoint(here, start)
     # later versions one after the other, earlier ones the other way round: at no moment is there a gap
     for version in [*later, *reversed(earlier)]:
         data = source.text(version)
         if data is None or not target.adopt(version, data):
             raise _changed_meanwhile(step)
     if earlier and start > 0:
-        checkpoint_to(here, there, LOG, start)
+        source.write_checkpoint(here, start)
 
 
 def copy_file(there: Location, here: Location, file: DataFile) -> None:

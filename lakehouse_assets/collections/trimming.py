@@ -3,7 +3,8 @@
 import logging
 from datetime import datetime
 
-from lakehouse_assets.collections.log import LOG, DeltaLog
+from lakehouse_assets.collections.log import DeltaLog
+from lakehouse_assets.collections.log_files import LOG
 from lakehouse_assets.collections.table import Table
 from lakehouse_assets.errors import StorageError
 

@@ -15,8 +15,7 @@ from functools import cached_property
 from typing import Literal
 
 from lakehouse_assets import layout
-from lakehouse_assets.collections.checkpoint import checkpoint_to
-from lakehouse_assets.collections.log import LOG
+from lakehouse_assets.collections.log import DeltaLog
 from lakehouse_assets.errors import Conflict, InvalidData, NotFound, StorageError
 from lakehouse_assets.replicas.copying import copy_file
 from lakehouse_assets.replicas.steps import Progress, silent
@@ -268,7 +267,7 @@ def _bring_versions(here: Side, there: Side, plan: TablePlan) -> None:
         touch_partitions(here, sorted({partition_of(key) for key in plan.files}))
         if plan.head is None and first > 0:
             # later versions stand on it
-            checkpoint_to(here.folder, there.folder, LOG, first)
+            DeltaLog(there.folder).write_checkpoint(here.folder, first)
             content = PastTable(there.location, last).content_version()
             log = TableLog(there.location, last)
             here.table.note_content_of(content, log.content_mark, {"lineage": log.note.get("lineage")})
