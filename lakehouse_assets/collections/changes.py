@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from lakehouse_assets.collections.bounds import Interval, Key, compare, ends_of, place_of_value, touched
 from lakehouse_assets.collections.commits import DataFile
-from lakehouse_assets.collections.datafiles import DataFiles, cut, rows_per_file
+from lakehouse_assets.collections.cutting import cut, rows_per_file
+from lakehouse_assets.collections.datafiles import DataFiles
 from lakehouse_assets.collections.frames import in_order
 from lakehouse_assets.collections.schema import Schema
 
@@ -169,7 +170,7 @@ class Load:
             for part in _around(schema, outside, self.interval):
                 yield from cut(schema, part, total=total)
         for frame in _whole_keys(schema, self.frames()):
-            yield from cut(schema, frame, total=total)
+            yield from cut(schema, frame, total=total, fresh=True)
 
 
 @dataclass(frozen=True)
@@ -210,7 +211,8 @@ def _rewrite(
     keys = {file.key for file in removed}
     staying = [file for file in present if file.key not in keys]
     total = rows.height + sum(file.rows or 0 for file in staying)
-    parts = cut(schema, rows, total=total, between=staying) if not rows.is_empty() else []
+    fresh = not removed
+    parts = cut(schema, rows, total=total, between=staying, fresh=fresh) if not rows.is_empty() else []
     return Rewrite(tuple(removed), tuple(parts))
 
 

@@ -4,14 +4,17 @@ import hashlib
 import io
 import json
 import logging
+import os
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from functools import cache
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from lakehouse_assets.collections.bounds import Interval, bound_of, place_of_value, sorted_by
-from lakehouse_assets.collections.commits import DataFile
+from lakehouse_assets.collections.bounds import Interval, sorted_by
+from lakehouse_assets.collections.commits import DataFile, millis
+from lakehouse_assets.collections.cutting import ROWS
 from lakehouse_assets.collections.frames import in_order
 from lakehouse_assets.collections.schema import Schema
 from lakehouse_assets.errors import InvalidData, LakehouseError, StorageError
@@ -26,13 +29,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-ROWS = 1_000_000
-"""The most rows of a file."""
-
-FEW_ROWS = 16_000
-"""A change of some rows rewrites the files that these are in: of so many rows each, that is little."""
-
-_FILES = 256
 # a range is read by groups of rows: so many are read in a millisecond
 _GROUP = 64 * 1024
 # below this, one request for all of a file is quicker than several for its parts
@@ -40,6 +36,8 @@ _SMALL = 8 << 20
 _LONGEST_BOUND = 256
 # most files of a table are small, and decoded faster than threads are started
 _READ_BY_THREADS = 4 << 20
+# rows are packed side by side: so much runs without the interpreter's lock
+_PACKERS = 4
 # so many requests to a store at once
 _READERS = 8
 
@@ -56,11 +54,35 @@ class DataFiles:
         self._location = location
         self._cache = cache
 
-    def write(self, frame: "pl.DataFrame", series: str | None) -> DataFile:
-        """Write sorted rows as one file, which no version has yet."""
+    def write(self, frames: "Iterable[pl.DataFrame]", series: str | None) -> list[DataFile]:
+        """Write frames of sorted rows as a file each, which no version has yet."""
+        made = []
+
+        def packed() -> Iterator[tuple[str, bytes]]:
+            for file, data in self._packed(frames, series):
+                made.append(file)
+                yield file.key, data
+
+        # nobody knows of them before the log does
+        self._location.write_unseen(packed())
+        return made
+
+    def _packed(
+        self, frames: "Iterable[pl.DataFrame]", series: str | None
+    ) -> Iterator[tuple[DataFile, bytes]]:
+        if isinstance(frames, Sequence) and len(frames) == 1:
+            yield self._pack(frames[0], series)
+        else:
+            pool = _packers(os.getpid())
+            yield from in_parallel(
+                lambda frame: self._pack(frame, series), frames, workers=_PACKERS, pool=pool
+            )
+
+    def _pack(self, frame: "pl.DataFrame", series: str | None) -> tuple[DataFile, bytes]:
+        """Rows as a file: what the log says of it, and its bytes."""
         import pyarrow.parquet as pq
 
-        key, sink = f"{uuid.uuid4().hex}.parquet", io.BytesIO()
+        sink = io.BytesIO()
         table = self._to_arrow(frame)
         texts = [name for name in table.schema.names if _encoding(table.schema.field(name).type) is None]
         packed = {
@@ -78,17 +100,23 @@ class DataFiles:
             write_statistics=self._schema.index,
         )
         data = sink.getvalue()
-        self._location.write(key, data)
         lower, upper = self._bounds(frame)
         stats: dict[str, object] = {"numRecords": frame.height}
         if lower is not None:
             name = self._schema.first.name
             stats |= {"minValues": {name: lower}, "maxValues": {name: upper}, "nullCount": {name: 0}}
-        at = int(now_utc().timestamp() * 1000)
-        digest = hashlib.sha256(data).hexdigest()
-        return DataFile(
-            key, len(data), frame.height, series, lower, upper, at, json.dumps(stats), digest=digest
+        file = DataFile(
+            f"{uuid.uuid4().hex}.parquet",
+            len(data),
+            frame.height,
+            series,
+            lower,
+            upper,
+            millis(now_utc()),
+            json.dumps(stats),
+            digest=hashlib.sha256(data).hexdigest(),
         )
+        return file, data
 
     def read(
         self, file: DataFile, interval: Interval | None = None, columns: Sequence[str] | None = None
@@ -270,6 +298,12 @@ class DataFiles:
         return (lower, upper) if isinstance(lower, int) else (None, None)
 
 
+@cache
+def _packers(process: int) -> ThreadPoolExecutor:
+    """Threads that stay, as starting them takes longer than what small writes need them for; none survives a fork."""
+    return ThreadPoolExecutor(_PACKERS, thread_name_prefix=f"pack-rows-{process}")
+
+
 def _groups(files: Sequence[DataFile], size: int) -> Iterator[list[DataFile]]:
     """The files in groups: the first one of so many files, later ones of more, all of a million rows at most."""
     start = 0
@@ -284,61 +318,6 @@ def _groups(files: Sequence[DataFile], size: int) -> Iterator[list[DataFile]]:
             end += 1
         yield list(files[start:end])
         start, size = end, size * 4
-
-
-def cut(
-    schema: Schema,
-    frame: "pl.DataFrame",
-    *,
-    total: int,
-    between: Sequence[DataFile] = (),
-    size: int | None = None,
-) -> "list[pl.DataFrame]":
-    """
-    Sorted rows in parts for files: of some thousand rows each, larger in series of many (`total`) rows, or of `size`.
-
-    No part reaches over one of the files `between`, and rows of the same index stay together.
-    """
-    size = min(size or rows_per_file(total), ROWS)
-    parts = _apart(schema, frame, between)
-    return [piece for part in parts for piece in _pieces(schema, part, size)]
-
-
-def rows_per_file(total: int) -> int:
-    """How many rows a file of a series should have, so that there are neither many files nor large ones."""
-    return min(max(FEW_ROWS, -(-total // _FILES)), ROWS)
-
-
-def _apart(schema: Schema, frame: "pl.DataFrame", between: Sequence[DataFile]) -> "list[pl.DataFrame]":
-    if frame.is_empty() or not between:
-        return [frame]
-    column = frame[schema.first.name]
-    first, last = column[0], column[-1]
-    starts = [bound for file in between if (bound := bound_of(schema.first, file.lower)) is not None]
-    inside = [start for start in starts if first < start < last]
-    places = sorted({place_of_value(column, start, behind=False) for start in inside})
-    cuts = [0, *places, frame.height]
-    return [frame.slice(a, b - a) for a, b in pairwise(cuts) if b > a]
-
-
-def _pieces(schema: Schema, frame: "pl.DataFrame", size: int) -> "Iterator[pl.DataFrame]":
-    # a quarter more is better than one more file
-    most = min(size * 5 // 4, ROWS)
-    step = -(-frame.height // -(-frame.height // most)) if frame.height else 1
-    start = 0
-    while start < frame.height:
-        end = _end_of_key(schema, frame, start + step)
-        yield frame.slice(start, end - start)
-        start = end
-
-
-def _end_of_key(schema: Schema, frame: "pl.DataFrame", end: int) -> int:
-    """Where rows of the same first index end that a cut at `end` would take apart."""
-    if end >= frame.height:
-        return frame.height
-    column = frame[schema.first.name]
-    last = column[end - 1]
-    return end if column[end] != last else place_of_value(column, last, behind=True)
 
 
 def _encoding(kind: "pa.DataType") -> str | None:

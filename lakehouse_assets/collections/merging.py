@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lakehouse_assets.collections.commits import DataFile, Snapshot
-from lakehouse_assets.collections.datafiles import cut
+from lakehouse_assets.collections.cutting import cut
 from lakehouse_assets.collections.frames import in_order
 from lakehouse_assets.collections.log import DeltaLog
 from lakehouse_assets.collections.schema import Schema
@@ -113,7 +113,7 @@ def _changes(
             resolve,
         )
         if not rows.is_empty():
-            add += [made.files.write(part, series) for part in cut(made.schema, rows, total=rows.height)]
+            add += made.files.write(cut(made.schema, rows, total=rows.height), series)
     # what both have stays
     both = {file.key for file in add} & set(remove)
     return [file for file in add if file.key not in both], [key for key in remove if key not in both]

@@ -114,7 +114,7 @@ class Registry:
                 snapshot = self._created()
                 if snapshot.files:
                     continue
-            added = [self._files.write(_frame(after), None)] if after else []
+            added = self._files.write([_frame(after)], None) if after else []
             try:
                 self._log.commit(snapshot, add=added, remove=list(snapshot.files), operation=operation)
             except Conflict as exc:

@@ -1,26 +1,22 @@
 """One table: versions of files, and the rows in them."""
 
 import logging
-import os
 import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from threading import RLock
 from typing import TYPE_CHECKING
 
 from lakehouse_assets.collections.bounds import Interval, before_of, sorted_by, touched
-from lakehouse_assets.collections.changes import Change, Rewrite
+from lakehouse_assets.collections.changes import Change
 from lakehouse_assets.collections.commits import Commit, DataFile, Snapshot
 from lakehouse_assets.collections.datafiles import DataFiles
 from lakehouse_assets.collections.log import MOVED, DeltaLog
 from lakehouse_assets.collections.schema import Schema
 from lakehouse_assets.errors import Conflict
 from lakehouse_assets.storage.location import Location
-from lakehouse_assets.storage.parallel import in_parallel
 
 if TYPE_CHECKING:
     import polars as pl
@@ -29,7 +25,6 @@ log = logging.getLogger(__name__)
 
 # a writer that is refused waits a little longer each time: a hundred writers at once all get through
 _TRIES = 60
-_WRITERS = 4
 _PAUSE = 0.25
 
 
@@ -212,29 +207,9 @@ class Table:
         plan = change.plan(self.schema, self.files, present)
         if plan is None:
             return None
-        staged[change.series] = _Staged(
-            change, keys, tuple(f.key for f in plan.remove), self._written(change, plan)
-        )
+        added = self.files.write(plan.add, change.series)
+        staged[change.series] = _Staged(change, keys, tuple(f.key for f in plan.remove), tuple(added))
         return staged[change.series]
-
-    def _written(self, change: Change, plan: Rewrite) -> tuple[DataFile, ...]:
-        if isinstance(plan.add, tuple) and len(plan.add) == 1:
-            return (self.files.write(plan.add[0], change.series),)
-        # most of the time of a write is waited for the disk
-        return tuple(
-            in_parallel(
-                lambda frame: self.files.write(frame, change.series),
-                plan.add,
-                workers=_WRITERS,
-                pool=_writers(os.getpid()),
-            )
-        )
-
-
-@cache
-def _writers(process: int) -> ThreadPoolExecutor:
-    """Threads that stay, as starting them takes longer than what small writes need them for; none survives a fork."""
-    return ThreadPoolExecutor(_WRITERS, thread_name_prefix=f"write-tables-{process}")
 
 
 def revision_of(commit: Commit, names: Mapping[str, str | None] | None = None) -> Revision:

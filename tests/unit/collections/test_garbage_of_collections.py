@@ -98,11 +98,11 @@ def test_what_a_writer_has_not_committed_yet_stays_for_a_day(tmp_path: Path) -> 
     collection = repo.create_collection(SCHEMA, "c")
     write(collection, 1.0)
     frame = next(collection.table.rows(collection.table.snapshot(), "s"))
-    file = collection.table.files.write(frame, "s")
+    (file,) = collection.table.files.write([frame], "s")
     assert repo.gc(0) == repo.gc(0) == (0, 0)
     collection.table.log.commit(collection.table.log.snapshot(), add=[file])
     assert (collection / "s").frame().height == 4
-    left = collection.table.files.write(frame, "s")
+    (left,) = collection.table.files.write([frame], "s")
     path = collection.location.local(left.key)
     assert path is not None
     os.utime(path, (0, 0))

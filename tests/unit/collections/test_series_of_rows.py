@@ -529,6 +529,24 @@ def test_large_series_have_files_of_a_million_rows_at_most(series: Series, colle
     assert series.frame()["time"].is_sorted()
 
 
+def test_rows_that_come_together_stay_together_until_some_of_them_change(
+    series: Series, collection: Collection
+) -> None:
+    def sizes() -> list[int | None]:
+        files = collection.table.log.snapshot().files.values()
+        return [file.rows for file in sorted(files, key=lambda file: file.lower or 0)]
+
+    for start in (0, 100_000):
+        span = pl.int_range(start, start + 100_000, eager=True)
+        series.write({"time": span, "value": span.cast(pl.Float64)})
+    assert sizes() == [100_000, 100_000]
+    write(series, 100_500, value=1.0)
+    assert sizes() == [100_000, *[20_000] * 5]
+    write(series, 100_600, value=1.0)
+    assert (series.revisions()[-1].added, series.revisions()[-1].rows) == (1, 20_000)
+    assert times(series) == list(range(200_000))
+
+
 def test_a_defragmentation_keeps_rows_of_the_same_index_together(repo: Repo) -> None:
     series = repo.create_collection(SCHEMA, "same") / "s"
     span = [*range(9_996), *[9_996] * 8, *range(9_997, 20_000)]
