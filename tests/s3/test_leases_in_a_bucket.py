@@ -31,14 +31,14 @@ def leases(location: Location, *, timeout: float = 0.3, seconds: float = 60) -> 
 @pytest.mark.parametrize("ahead", [-HOUR, 0.0, HOUR])
 def test_a_lease_lasts_its_time_by_the_clock_of_the_store(acme: Location, ahead: float) -> None:
     holder = elsewhere(seconds=2, ahead=ahead)
+    began = time.monotonic()
     acme.write(layout.WRITE_LOCK, holder.to_bytes())
     acme.write(layout.LOCK, json.dumps(holder.stamp).encode())
-    began = time.monotonic()
     with pytest.raises(Locked, match="tester on elsewhere"), leases(acme).shared():
         pass
     with leases(acme, timeout=20).exclusive("merge") as lease:
         # told in whole seconds, and never too early
-        assert 1.9 < time.monotonic() - began < 7
+        assert 1.9 < time.monotonic() - began < 19
         lease.check()
     assert not acme.exists(layout.LOCK)
 

@@ -165,7 +165,7 @@ def test_what_is_written_while_it_should_be_removed_stays(bucket: Bucket) -> Non
     lake = bucket.location
     lake.write("a", b"old")
     # the request is held up, and made again
-    bucket.rule(methods=["DELETE"], times=1, hang=0.5)
+    bucket.rule(methods=["DELETE"], times=1, hang=2)
     removal = threading.Thread(target=lambda: removed.append(lake.remove("a", b"old")))
     removed: list[bool] = []
     removal.start()

@@ -89,19 +89,19 @@ def test_a_lease_is_not_taken_over_before_its_time_whatever_the_clock_of_its_hol
 def test_a_lease_is_taken_over_after_its_time_whatever_the_clock_of_its_holder_said(
     location: Location, kind: str, ahead: float
 ) -> None:
-    put(location, kind, elsewhere(seconds=0.5, ahead=ahead))
-    assert 0.3 < follow(location, kind, timeout=5) < 3
+    put(location, kind, elsewhere(seconds=1.2, ahead=ahead))
+    assert 0.2 < follow(location, kind, timeout=30) < 20
 
 
 @pytest.mark.parametrize("ahead", CLOCKS)
 def test_a_note_of_a_reader_lives_as_long_as_it_is_renewed(location: Location, ahead: float) -> None:
-    reader = elsewhere(seconds=0.9, ahead=ahead, name="reader")
+    reader = elsewhere(seconds=2, ahead=ahead, name="reader")
     key = f"{layout.READERS}/{reader.token}.json"
-    for _ in range(6):
+    for _ in range(12):
         location.write(key, reader.to_bytes())
         time.sleep(0.2)
         assert [mark.token for mark in leases(location).marks(layout.READERS)] == [reader.token]
-    time.sleep(1)
+    time.sleep(2.1)
     assert leases(location).marks(layout.READERS) == []
     assert not location.exists(key)
 
@@ -170,9 +170,9 @@ def test_the_age_of_a_file_is_told_by_the_clock_of_the_store(location: Location)
     location.write("a", b"1")
     first = location.age("a")
     assert first is not None
-    assert 0 <= first < 2
+    assert 0 <= first < 20
     time.sleep(0.3)
     later = location.age("a")
     assert later is not None
-    assert 0.2 < later - first < 2
+    assert 0.2 < later - first < 20
     assert list(location.keys()) == ["a"]

@@ -165,11 +165,11 @@ def test_a_reused_process_number_is_not_the_holder(location: Location) -> None:
 
 
 def test_another_machine_is_taken_over_only_after_expiry(location: Location) -> None:
-    holder = Holder.of_this_process("write", owner="other", reason="merge", seconds=0.4)
+    holder = Holder.of_this_process("write", owner="other", reason="merge", seconds=1.6)
     put_exclusive(location, replace(holder, machine="elsewhere", host="elsewhere", pid=1))
     with pytest.raises(Locked, match="elsewhere"), leases(location).exclusive("merge"):
         pass
-    with leases(location, timeout=2).exclusive("merge"):
+    with leases(location, timeout=20).exclusive("merge"):
         pass
 
 
@@ -300,9 +300,9 @@ def test_a_killed_holder_is_followed_at_once(tmp_path: Path, kind: str) -> None:
     os.kill(child.pid, signal.SIGKILL)
     # not joined: the dead process is a zombie still, as it is below a parent that does not care
     time.sleep(0.05)
-    with leases(Location(tmp_path / "acme"), timeout=1).exclusive("merge") as lease:
+    with leases(Location(tmp_path / "acme"), timeout=20).exclusive("merge") as lease:
         lease.check()
-    with leases(Location(tmp_path / "acme"), timeout=1).target("work"):
+    with leases(Location(tmp_path / "acme"), timeout=20).target("work"):
         pass
     child.join()
 
@@ -330,10 +330,11 @@ def test_of_many_that_take_over_only_one_works_at_a_time(tmp_path: Path) -> None
     assert log.read_text().split() == ["+", "-"] * 6
 
 
-def _stand_still(folder: str, ready: str, log: str) -> None:
+def _stand_still(folder: str, ready: str, go: str, log: str) -> None:
     with Leases(Location(folder), timeout=5, lease_seconds=0.5).exclusive("work") as lease:
         Path(ready).touch()
-        time.sleep(0.5)
+        while not Path(go).exists():
+            time.sleep(0.01)
         try:
             lease.check()
         except LeaseLost:
@@ -342,15 +343,18 @@ def _stand_still(folder: str, ready: str, log: str) -> None:
 
 @pytest.mark.crash
 def test_a_holder_that_stood_still_learns_that_it_was_taken_over(tmp_path: Path) -> None:
-    ready, log = tmp_path / "ready", tmp_path / "log"
-    child = processes.Process(target=_stand_still, args=(str(tmp_path / "acme"), str(ready), str(log)))
+    ready, go, log = tmp_path / "ready", tmp_path / "go", tmp_path / "log"
+    child = processes.Process(
+        target=_stand_still, args=(str(tmp_path / "acme"), str(ready), str(go), str(log))
+    )
     child.start()
     while not ready.exists():
         time.sleep(0.01)
     assert child.pid
     os.kill(child.pid, signal.SIGSTOP)
     location = Location(tmp_path / "acme")
-    with leases(location, timeout=5).exclusive("merge") as lease:
+    with leases(location, timeout=20).exclusive("merge") as lease:
+        go.touch()
         os.kill(child.pid, signal.SIGCONT)
         child.join()
         lease.check()
