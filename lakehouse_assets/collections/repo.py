@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
 from lakehouse_assets import layout
+from lakehouse_assets.collections import edits
 from lakehouse_assets.collections.collection import Collection
 from lakehouse_assets.collections.garbage import CollectionsHeap
 from lakehouse_assets.collections.labels import checked_label
@@ -161,14 +162,14 @@ class Repo:
         if not isinstance(schema, Schema):
             msg = f"the first argument is the schema, like Schema(time='timestamp*', value='float'), not {schema!r}"
             raise InvalidData(msg)
-        missing = _missing(self.registry.entries(), schema, names, space, raise_if_exists)
-        made = {name: self._new_entry(schema, name, space) for name in missing}
+
+        def missing(entries: list[Entry]) -> list[str]:
+            return edits.missing(entries, schema, names, space, raise_if_exists=raise_if_exists)
+
+        made = {name: self._new_entry(schema, name, space) for name in missing(self.registry.entries())}
 
         def add(entries: list[Entry]) -> list[Entry]:
-            return [
-                *entries,
-                *(made[name] for name in _missing(entries, schema, names, space, raise_if_exists)),
-            ]
+            return [*entries, *(made[name] for name in missing(entries))]
 
         try:
             for entry in made.values():
@@ -190,14 +191,7 @@ class Repo:
         space = self._namespace(namespace)
 
         def edit(entries: list[Entry]) -> list[Entry]:
-            live = {entry.label: entry for entry in entries if entry.namespace == space and entry.is_live}
-            if old not in live:
-                msg = f"there is no collection {old!r} in {self.uri}; `ls` lists them"
-                raise InvalidData(msg)
-            if new in live:
-                msg = f"there is a collection {new!r} already; take another label, or delete that one first"
-                raise InvalidData(msg)
-            return [entry.changed(label=new) if entry is live[old] else entry for entry in entries]
+            return edits.renamed(entries, old, new, space, place=self.uri)
 
         self._known = self.registry.change(edit, operation="RENAME")
 
@@ -217,9 +211,8 @@ class Repo:
         gone: list[str] = []
 
         def edit(entries: list[Entry]) -> list[Entry]:
-            hit = {e.uid for e in entries if e.namespace == space and e.is_live and e.label in names}
-            gone[:] = sorted(entry.label for entry in entries if entry.uid in hit)
-            return [entry.changed(deleted_at=at) if entry.uid in hit else entry for entry in entries]
+            changed, gone[:] = edits.deleted(entries, names, space, at=at)
+            return changed
 
         self._known = self.registry.change(edit, operation="DELETE")
         return gone
@@ -233,15 +226,7 @@ class Repo:
         name, space = checked_label(label), self._namespace(namespace)
 
         def edit(entries: list[Entry]) -> list[Entry]:
-            named = [entry for entry in entries if entry.namespace == space and entry.label == name]
-            if any(entry.is_live for entry in named):
-                msg = f"there is a collection {name!r}, made after the deletion; rename it first"
-                raise InvalidData(msg)
-            if not named:
-                msg = f"no collection {name!r} was deleted, or `gc` has removed it"
-                raise InvalidData(msg)
-            last = max(named, key=lambda entry: entry.deleted_at or entry.created)
-            return [entry.changed(deleted_at=None) if entry is last else entry for entry in entries]
+            return edits.undeleted(entries, name, space)
 
         self._known = self.registry.change(edit, operation="UNDELETE")
         return self.get(name, space)
@@ -425,20 +410,3 @@ class Repo:
 
     def __repr__(self) -> str:
         return f"<Repo({self.uri})>"
-
-
-def _missing(
-    entries: Sequence[Entry], schema: Schema, names: Sequence[str], namespace: str, raise_if_exists: bool
-) -> list[str]:
-    """The labels that are still to be made; InvalidData when one is there that must not be."""
-    live = {entry.label: entry for entry in entries if entry.namespace == namespace and entry.is_live}
-    there = [name for name in names if name in live]
-    if there and raise_if_exists:
-        told = ", ".join(map(repr, there))
-        msg = f"there is a collection {told} already; take another one (or raise_if_exists=False, --exist-ok)"
-        raise InvalidData(msg)
-    for name in there:
-        if live[name].schema != schema:
-            msg = f"the collection {name!r} has another schema, {live[name].schema}, than {schema}; take another label"
-            raise InvalidData(msg)
-    return [name for name in names if name not in live]
