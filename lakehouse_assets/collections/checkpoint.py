@@ -2,7 +2,7 @@
 The checkpoints of a Delta table's log: a version's whole state as one Parquet file, a row for each action.
 
 The format is that of the Delta protocol (delta-io/delta, PROTOCOL.md, "Checkpoints"), in one file, version 1: what
-every program reads. Tables that would need more of it are not read here in the first place.
+every program reads. A log that would lose something in it is refused.
 """
 
 import io
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from lakehouse_assets.collections.commits import Action
-from lakehouse_assets.errors import InvalidData
+from lakehouse_assets.errors import InvalidData, LakehouseError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,6 +40,9 @@ def read_checkpoint(file: BinaryIO, kinds: Sequence[str] | None = None, *, place
                 action = {name: told for name, told in row.items() if told}
                 if action:
                     found.append(cast(Action, action))
+    except LakehouseError:
+        # the place does not answer
+        raise
     except (pa.ArrowInvalid, OSError, EOFError) as exc:
         msg = f"{place} is no checkpoint of a Delta table: {exc}"
         raise InvalidData(f"{msg}; restore it from a copy of the table") from exc
@@ -58,6 +61,9 @@ def state_of(actions: Iterable[Action]) -> list[Action]:
     removed: dict[str, Action] = {}
     for action in actions:
         for kind, told in action.items():
+            if not told:
+                # some write the kinds down that an action is not
+                continue
             path = str(told.get("path"))
             if kind == "add":
                 removed.pop(path, None)

@@ -112,6 +112,16 @@ def test_the_newest_checkpoint_is_the_one_that_is_named(made: Collection) -> Non
     assert json.loads(made.location.read(HINT)) == {"version": 2, "size": 4}
 
 
+def test_a_kind_that_an_action_is_not_is_no_action(made: Collection, tmp_path: Path) -> None:
+    lines = made.location.read(commit(6)).splitlines()
+    made.location.write(
+        commit(6), b"\n".join(json.dumps({"txn": None, **json.loads(line)}).encode() for line in lines)
+    )
+    expected = actions_of_delta_rs(made, tmp_path, 6)
+    assert DeltaLog(made.location).checkpoint()
+    assert actions(Path(place(made)), 6) == expected
+
+
 def test_what_a_checkpoint_would_lose_is_named_and_none_is_written(
     made: Collection, caplog: pytest.LogCaptureFixture
 ) -> None:
