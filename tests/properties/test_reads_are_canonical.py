@@ -103,6 +103,15 @@ def fragment_of(row):
     return tuple(row[name] for name in (s.SHARD, s.BUCKET, s.ORIGIN, s.ENTITY_ID, s.PROP, s.FRAGMENT, s.ROLE))
 
 
+def merged(table):
+    """What a merge leaves: it forgets what it drops, and later appends do not meet it any more."""
+    return [
+        row
+        for row in what_counts(table)
+        if row[s.DELETED_AT] is None or row[s.DELETED_AT] > datetime.now(UTC) - GRACE
+    ]
+
+
 def answer(table):
     """What a reader has to see, in its order."""
     live = [row for row in what_counts(table) if row[s.DELETED_AT] is None]
@@ -186,12 +195,7 @@ def test_reads_equal_the_slow_reference_after_every_step_and_maintenance_never_c
             assert read(dataset) == before
             assert dataset.content_version() == version
             assert dataset.status().dirty_partitions == []
-            # a merge forgets what it drops: later appends do not meet it any more
-            table = [
-                row
-                for row in what_counts(table)
-                if row[s.DELETED_AT] is None or row[s.DELETED_AT] > datetime.now(UTC) - GRACE
-            ]
+            table = merged(table)
             held = sum(state.rows for state in dataset.statements.reader.partitions())
             assert held == len(table)
         elif kind == "compact":
