@@ -50,7 +50,7 @@ def watch_sensor(naming: Naming, *, seconds: int) -> dg.SensorDefinition:
         names = lake.datasets()
         now = lake.signs(names, seconds=_SECONDS_TO_LOOK)
         changed = [name for name in now if name not in known or seen.get(name) != now[name]]
-        told = _tell(context, naming, lake, changed, known)
+        told = _tell(context, naming, lake, changed)
         gone = _gone(lake, known.difference(names))
         after = {name: seen[name] for name in names if name in seen} | {name: now[name] for name in told}
         index_changed = gone or any(artifacts.INDEX in assets for assets in told.values())
@@ -73,7 +73,6 @@ def _tell(
     naming: Naming,
     lake: Lake,
     names: Sequence[str],
-    known: Collection[str],
 ) -> dict[str, list[str]]:
     """Have datasets shown as they are; the assets that were shown otherwise, of each that there was time for."""
     until = time.monotonic() + _SECONDS
@@ -82,7 +81,8 @@ def _tell(
     for name in names:
         if time.monotonic() > until:
             break
-        if name in at_work and name in known:
+        # asked for now: its run may have been started since the look began
+        if name in at_work and context.instance.has_dynamic_partition(naming.partition_set, name):
             continue
         try:
             # before it is a partition: else automation would make what only was not told yet

@@ -320,6 +320,29 @@ def test_what_a_run_is_at_work_on_is_left_to_the_run(
     assert tick("watch_lake", second.cursor).skip_message == "acme: statements"
 
 
+def test_a_dataset_that_comes_with_a_run_while_the_look_begins_is_left_to_the_run(
+    acme: Dataset,
+    lake: Lake,
+    defs: dg.Definitions,
+    instance: dg.DagsterInstance,
+    tick: Tick,
+    observed: Observed,
+    meanwhile: Meanwhile,
+) -> None:
+    def come() -> None:
+        lake.create_dataset("bodies")
+        instance.add_dynamic_partitions("dataset", ["bodies"])
+        tags = {"dagster/partition": "bodies"}
+        instance.create_run_for_job(
+            defs.resolve_job_def("make"), tags=tags, status=dg.DagsterRunStatus.STARTED
+        )
+
+    meanwhile(watching, "known_partitions", come)
+    assert "bodies" not in (tick("watch_lake").skip_message or "")
+    assert [name for name, _ in observed()] == ["acme"]
+    assert sorted(instance.get_dynamic_partitions("dataset")) == ["acme", "bodies"]
+
+
 def test_what_there_was_no_time_for_is_told_at_the_next_look(
     acme: Dataset, lake: Lake, instance: dg.DagsterInstance, tick: Tick, monkeypatch: pytest.MonkeyPatch
 ) -> None:
