@@ -127,7 +127,7 @@ class Location:
 
     def write_unseen(self, files: Iterable[tuple[str, bytes]]) -> None:
         """
-        Put many small files in place that nobody looks for before this returns, and which the disk keeps then.
+        Put many files in place that nobody looks for before this returns, and which the disk keeps then.
 
         It is quicker than one `write` after the other. A kill may leave one of them half written.
         """
